@@ -1,0 +1,1 @@
+//! What Stripe says, as narrow types, to benefits.

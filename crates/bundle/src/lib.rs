@@ -1,0 +1,1 @@
+//! The bundle an edge works from, and the revocation feed.

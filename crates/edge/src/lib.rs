@@ -1,0 +1,1 @@
+//! The proxy on the site's host.

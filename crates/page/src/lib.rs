@@ -1,0 +1,1 @@
+//! Changes HTML: rules and filter lists, stripping, calls.

@@ -1,0 +1,1 @@
+//! The account origin: reader pages, API, webhooks, mail.

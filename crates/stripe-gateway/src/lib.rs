@@ -1,0 +1,1 @@
+//! Talks to Stripe; alone names async-stripe.

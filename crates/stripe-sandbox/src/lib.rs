@@ -1,0 +1,1 @@
+//! Development only: a stateful Stripe with Checkout, portal, clock and signed webhooks.

@@ -1,0 +1,1 @@
+//! Inbox worker, sync, reconcile, outbox.

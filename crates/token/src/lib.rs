@@ -1,0 +1,1 @@
+//! Claims to a signed pass (JWT) and back; keys, their states, JWKS.
