@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::{Entitlement, Grant, GrantId, Scope, SiteId, Source, Standing, StandingKind, Timestamp};
+use crate::{
+    Entitlement, Grant, GrantId, Scope, SiteId, Source, Standing, StandingKind, Timestamp,
+};
 
 /// Why a reader has an entitlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,7 +38,12 @@ pub struct Entitled {
 ///
 /// `until` is, over the entitlements in the scope, the earliest moment at which the last grant of one of them ends,
 /// looking through grants that follow without a gap: a renewal that is already recorded does not shorten a pass.
-pub fn evaluate(grants: &[Grant], standings: &[Standing], site: &SiteId, now: Timestamp) -> Entitled {
+pub fn evaluate(
+    grants: &[Grant],
+    standings: &[Standing],
+    site: &SiteId,
+    now: Timestamp,
+) -> Entitled {
     let here: Vec<&Grant> = grants.iter().filter(|g| g.sites.contains(site)).collect();
     let mut reasons: Vec<Reason> = here
         .iter()
@@ -53,21 +60,38 @@ pub fn evaluate(grants: &[Grant], standings: &[Standing], site: &SiteId, now: Ti
         .collect();
     reasons.sort_by(|a, b| (&a.entitlement, &a.grant).cmp(&(&b.entitlement, &b.grant)));
 
-    let standing = standings.iter().filter(|s| s.is_live(site, now)).map(|s| s.kind).max();
-    let mut scope: Scope = reasons.iter().map(|reason| reason.entitlement.clone()).collect();
+    let standing = standings
+        .iter()
+        .filter(|s| s.is_live(site, now))
+        .map(|s| s.kind)
+        .max();
+    let mut scope: Scope = reasons
+        .iter()
+        .map(|reason| reason.entitlement.clone())
+        .collect();
     if standing.is_some_and(StandingKind::silences) {
         scope.remove(Entitlement::COMMENTS);
         reasons.retain(|reason| reason.entitlement.as_str() != Entitlement::COMMENTS);
     }
-    let until = scope.iter().filter_map(|entitlement| unbroken_end(&here, entitlement, now)).min();
-    Entitled { scope, until, reasons, standing }
+    let until = scope
+        .iter()
+        .filter_map(|entitlement| unbroken_end(&here, entitlement, now))
+        .min();
+    Entitled {
+        scope,
+        until,
+        reasons,
+        standing,
+    }
 }
 
 /// The end of the unbroken time from `now` in which some grant gives `entitlement`; `None` if it never ends.
 fn unbroken_end(grants: &[&Grant], entitlement: &Entitlement, now: Timestamp) -> Option<Timestamp> {
     let mut end = now;
     loop {
-        let covering = grants.iter().filter(|g| g.is_live(end) && g.entitlements.contains(entitlement.as_str()));
+        let covering = grants
+            .iter()
+            .filter(|g| g.is_live(end) && g.entitlements.contains(entitlement.as_str()));
         let mut furthest = end;
         for grant in covering {
             furthest = furthest.max(grant.until?);

@@ -31,6 +31,22 @@ pub struct SitePolicy {
     pub outage_grace_seconds: u32,
 }
 
+impl SitePolicy {
+    /// The policy of a site for which nothing else was decided.
+    pub fn new(id: SiteId, name: String) -> Self {
+        Self {
+            id,
+            name,
+            hosts: vec![],
+            page_changing: default_page_changing(),
+            strip: StripPolicy::default(),
+            call: CallPolicy::default(),
+            comments: CommentPolicy::default(),
+            outage_grace_seconds: default_outage_grace(),
+        }
+    }
+}
+
 /// Longest outage grace that can be configured, in seconds: 30 days, as long as revocations live.
 pub const MAX_OUTAGE_GRACE_SECONDS: u32 = 30 * 24 * 60 * 60;
 
@@ -65,7 +81,13 @@ pub struct StripPolicy {
 
 impl Default for StripPolicy {
     fn default() -> Self {
-        Self { groups: default_groups(), ad_hosts: vec![], rules: vec![], except_paths: vec![], guard_script: true }
+        Self {
+            groups: default_groups(),
+            ad_hosts: vec![],
+            rules: vec![],
+            except_paths: vec![],
+            guard_script: true,
+        }
     }
 }
 
@@ -139,7 +161,11 @@ pub struct CallPolicy {
 
 impl Default for CallPolicy {
     fn default() -> Self {
-        Self { enabled: true, text: default_call(), thanks: default_thanks() }
+        Self {
+            enabled: true,
+            text: default_call(),
+            thanks: default_thanks(),
+        }
     }
 }
 

@@ -15,7 +15,9 @@ pub const FREE: &str = "free";
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ScopeError {
     /// The name has characters outside `[a-z0-9_]`, does not begin with a letter, is too long, or is the reserved word `free`.
-    #[error("`{0}` is not the name of an entitlement: a small letter, then small letters, digits or `_`, at most {MAX_NAME_LENGTH} bytes, and not `free`")]
+    #[error(
+        "`{0}` is not the name of an entitlement: a small letter, then small letters, digits or `_`, at most {MAX_NAME_LENGTH} bytes, and not `free`"
+    )]
     Name(String),
     /// More names than a pass can carry.
     #[error("{0} entitlements in one scope; at most {MAX_ENTITLEMENTS} are allowed")]
@@ -43,7 +45,9 @@ impl Entitlement {
         if first && rest && name.len() <= MAX_NAME_LENGTH && name != FREE {
             Ok(Self(name.to_owned()))
         } else {
-            Err(ScopeError::Name(name.chars().take(MAX_NAME_LENGTH * 2).collect()))
+            Err(ScopeError::Name(
+                name.chars().take(MAX_NAME_LENGTH * 2).collect(),
+            ))
         }
     }
 
@@ -85,9 +89,16 @@ impl Scope {
 
     /// Reads names separated by white space; doubles are folded.
     pub fn parse(text: &str) -> Result<Self, ScopeError> {
-        text.split_ascii_whitespace().map(Entitlement::parse).collect::<Result<BTreeSet<_>, _>>().and_then(|set| {
-            if set.len() > MAX_ENTITLEMENTS { Err(ScopeError::TooMany(set.len())) } else { Ok(Self(set)) }
-        })
+        text.split_ascii_whitespace()
+            .map(Entitlement::parse)
+            .collect::<Result<BTreeSet<_>, _>>()
+            .and_then(|set| {
+                if set.len() > MAX_ENTITLEMENTS {
+                    Err(ScopeError::TooMany(set.len()))
+                } else {
+                    Ok(Self(set))
+                }
+            })
     }
 
     /// Whether `name` is in the set.
@@ -119,7 +130,9 @@ impl Scope {
 
     /// The part of this set that changes pages on a site: its [`Class`].
     pub fn class(&self, page_changing: &Self) -> Class {
-        Class(Self(self.0.intersection(&page_changing.0).cloned().collect()))
+        Class(Self(
+            self.0.intersection(&page_changing.0).cloned().collect(),
+        ))
     }
 }
 
@@ -182,7 +195,11 @@ impl Class {
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_free() { f.write_str(FREE) } else { self.0.fmt(f) }
+        if self.is_free() {
+            f.write_str(FREE)
+        } else {
+            self.0.fmt(f)
+        }
     }
 }
 
@@ -196,14 +213,26 @@ mod tests {
         assert_eq!(scope.to_string(), "ad_free comments");
         let changing = Scope::parse("ad_free articles").unwrap();
         assert_eq!(scope.class(&changing).to_string(), "ad_free");
-        assert_eq!(Scope::parse("comments").unwrap().class(&changing).to_string(), "free");
+        assert_eq!(
+            Scope::parse("comments")
+                .unwrap()
+                .class(&changing)
+                .to_string(),
+            "free"
+        );
     }
 
     #[test]
     fn odd_names_are_refused_by_name() {
         for bad in ["Ad_free", "1st", "a-b", "free", "ä", &"x".repeat(33)] {
-            assert!(matches!(Scope::parse(bad), Err(ScopeError::Name(_))), "{bad:?} was accepted");
+            assert!(
+                matches!(Scope::parse(bad), Err(ScopeError::Name(_))),
+                "{bad:?} was accepted"
+            );
         }
-        assert_eq!(Scope::parse("a b c d e f g h i"), Err(ScopeError::TooMany(9)));
+        assert_eq!(
+            Scope::parse("a b c d e f g h i"),
+            Err(ScopeError::TooMany(9))
+        );
     }
 }

@@ -28,7 +28,9 @@ impl StandingKind {
 
     /// Reads the stored word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Warning, Self::Suspension, Self::Ban].into_iter().find(|kind| kind.as_str() == word)
+        [Self::Warning, Self::Suspension, Self::Ban]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 
     /// Whether comments are refused.
