@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{
-    Entitlement, Grant, GrantId, Scope, SiteId, Source, Standing, StandingKind, Timestamp,
-};
+use crate::{Entitlement, Grant, GrantId, Scope, SiteId, Source, Standing, StandingKind, Timestamp};
 
 /// Why a reader has an entitlement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,12 +36,7 @@ pub struct Entitled {
 ///
 /// `until` is, over the entitlements in the scope, the earliest moment at which the last grant of one of them ends,
 /// looking through grants that follow without a gap: a renewal that is already recorded does not shorten a pass.
-pub fn evaluate(
-    grants: &[Grant],
-    standings: &[Standing],
-    site: &SiteId,
-    now: Timestamp,
-) -> Entitled {
+pub fn evaluate(grants: &[Grant], standings: &[Standing], site: &SiteId, now: Timestamp) -> Entitled {
     let here: Vec<&Grant> = grants.iter().filter(|g| g.sites.contains(site)).collect();
     let mut reasons: Vec<Reason> = here
         .iter()
@@ -60,15 +53,8 @@ pub fn evaluate(
         .collect();
     reasons.sort_by(|a, b| (&a.entitlement, &a.grant).cmp(&(&b.entitlement, &b.grant)));
 
-    let standing = standings
-        .iter()
-        .filter(|s| s.is_live(site, now))
-        .map(|s| s.kind)
-        .max();
-    let mut scope: Scope = reasons
-        .iter()
-        .map(|reason| reason.entitlement.clone())
-        .collect();
+    let standing = standings.iter().filter(|s| s.is_live(site, now)).map(|s| s.kind).max();
+    let mut scope: Scope = reasons.iter().map(|reason| reason.entitlement.clone()).collect();
     if standing.is_some_and(StandingKind::silences) {
         scope.remove(Entitlement::COMMENTS);
         reasons.retain(|reason| reason.entitlement.as_str() != Entitlement::COMMENTS);

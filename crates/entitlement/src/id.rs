@@ -9,9 +9,7 @@ pub const MAX_ID_LENGTH: usize = 64;
 
 /// An identifier that has the wrong form.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "not an identifier of the form `{prefix}…`: letters, digits, `_` and `-`, at most {MAX_ID_LENGTH} bytes"
-)]
+#[error("not an identifier of the form `{prefix}…`: letters, digits, `_` and `-`, at most {MAX_ID_LENGTH} bytes")]
 pub struct IdError {
     /// The prefix that was wanted.
     pub prefix: &'static str,
@@ -112,10 +110,7 @@ mod tests {
 
     #[test]
     fn an_identifier_is_its_prefix_and_plain_characters() {
-        assert_eq!(
-            SiteId::parse("sit_news").map(String::from),
-            Ok("sit_news".to_owned())
-        );
+        assert_eq!(SiteId::parse("sit_news").map(String::from), Ok("sit_news".to_owned()));
         for bad in [
             "",
             "sit_",

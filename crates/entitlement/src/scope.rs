@@ -45,9 +45,7 @@ impl Entitlement {
         if first && rest && name.len() <= MAX_NAME_LENGTH && name != FREE {
             Ok(Self(name.to_owned()))
         } else {
-            Err(ScopeError::Name(
-                name.chars().take(MAX_NAME_LENGTH * 2).collect(),
-            ))
+            Err(ScopeError::Name(name.chars().take(MAX_NAME_LENGTH * 2).collect()))
         }
     }
 
@@ -130,9 +128,7 @@ impl Scope {
 
     /// The part of this set that changes pages on a site: its [`Class`].
     pub fn class(&self, page_changing: &Self) -> Class {
-        Class(Self(
-            self.0.intersection(&page_changing.0).cloned().collect(),
-        ))
+        Class(Self(self.0.intersection(&page_changing.0).cloned().collect()))
     }
 }
 
@@ -213,13 +209,7 @@ mod tests {
         assert_eq!(scope.to_string(), "ad_free comments");
         let changing = Scope::parse("ad_free articles").unwrap();
         assert_eq!(scope.class(&changing).to_string(), "ad_free");
-        assert_eq!(
-            Scope::parse("comments")
-                .unwrap()
-                .class(&changing)
-                .to_string(),
-            "free"
-        );
+        assert_eq!(Scope::parse("comments").unwrap().class(&changing).to_string(), "free");
     }
 
     #[test]
@@ -230,9 +220,6 @@ mod tests {
                 "{bad:?} was accepted"
             );
         }
-        assert_eq!(
-            Scope::parse("a b c d e f g h i"),
-            Err(ScopeError::TooMany(9))
-        );
+        assert_eq!(Scope::parse("a b c d e f g h i"), Err(ScopeError::TooMany(9)));
     }
 }

@@ -1,1 +1,66 @@
 //! Keeps everything; alone has SQL.
+//!
+//! One [`Store`] over SQLite or PostgreSQL. Its methods are the transactions of the business, not tables: what must happen
+//! together is one method, and what must happen once says so. Time and identifiers are arguments. Secrets come in hashed.
+
+mod account;
+mod account_merge;
+mod attempt;
+mod customer;
+mod database;
+mod enter_code;
+mod error;
+mod grant;
+mod inbox;
+mod key;
+mod limit;
+mod login;
+mod outbox;
+mod plan;
+mod prune;
+mod revocation;
+mod schema;
+mod session;
+mod setting;
+mod standing;
+mod sync_commit;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::{Account, normalise_email};
+pub use account_merge::{AccountMerge, ProveOutcome};
+pub use attempt::{Attempt, NewAttempt};
+pub use customer::Customer;
+pub use database::{Backend, Store};
+pub use enter_code::{EnterCode, NewEnterCode};
+pub use error::StoreError;
+pub use inbox::{Event, EventState, NewEvent};
+pub use key::KeyRow;
+pub use login::{CodeOutcome, Login, NewLogin};
+pub use outbox::{Effect, NewEffect};
+pub use revocation::{NewRevocation, RevocationRow};
+pub use schema::Schema;
+pub use session::{Matched, NewSession, Session};
+pub use sync_commit::{Alert, SubscriptionRow, SyncCommit, SyncDone};
+
+/// SHA-256 of a secret, a code or a nonce: the store never sees these themselves.
+pub type Hash = [u8; 32];
+
+/// Most rows that one call answers with, whatever limit it is given.
+pub const MAX_ROWS: u32 = 1_000;
+
+/// A caller's limit, as an argument of a statement.
+fn capped(limit: u32) -> i64 {
+    i64::from(limit.min(MAX_ROWS))
+}
+
+/// SQL texts of one file: a constant each, and in tests a list of all, which are prepared on both databases.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* const $name: &str = $sql;)*
+        #[cfg(test)]
+        pub(crate) const STATEMENTS: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+pub(crate) use statements;

@@ -1,1 +1,13 @@
 //! Talks to Stripe; alone names async-stripe.
+//!
+//! async-stripe's typed requests give paths and form bodies; sending, retrying and reading are done here, since its own client
+//! retries without a stored key and its parsers fail on one missing field.
+
+mod answer;
+mod gateway;
+mod transport;
+
+pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, SecretKey};
+pub use transport::{
+    CALL_TIMEOUT, Jitter, MAX_ANSWER_BYTES, MAX_ATTEMPTS, MAX_CONCURRENT_CALLS, STRIPE_VERSION, TOTAL_BUDGET,
+};

@@ -1,1 +1,79 @@
-//! Inbox worker, sync, reconcile, outbox.
+//! Keeps what readers are entitled to in step with what Stripe says.
+//!
+//! Three ways lead to the same function, [`Sync::sync_customer`]: the return from Checkout, a webhook that was stored in the
+//! inbox, and the walk through Stripe's event list ([`Sync::reconcile`]). It takes the customer's lease, reads the customer's
+//! whole state, derives benefits, and records the difference in one transaction. An event is a hint; the truth is read.
+
+mod customer;
+mod error;
+mod ids;
+mod inbox;
+mod reconcile;
+mod webhook;
+mod worker;
+
+use std::sync::Arc;
+
+use latchkey_billing::{DerivePolicy, Plan, WebhookSecrets};
+use latchkey_store::Store;
+use tokio::sync::Notify;
+
+pub use customer::SyncReport;
+pub use error::{ReceiveError, SyncError};
+pub use ids::Ids;
+pub use latchkey_billing::Stripe;
+pub use latchkey_entitlement::Clock;
+pub use reconcile::ReconcileReport;
+pub use webhook::{MAX_WEBHOOK_BYTES, ReceiveOutcome};
+
+/// What a sync needs to know beyond what is stored.
+pub struct SyncConfig {
+    /// What is sold.
+    pub plans: Vec<Plan>,
+    /// Slack and grace.
+    pub derive: DerivePolicy,
+    /// Signing secrets of the webhook endpoint.
+    pub webhook_secrets: WebhookSecrets,
+    /// Whether the Stripe key is a live one; events of the other mode are kept and not acted on.
+    pub livemode: bool,
+    /// How often Stripe's event list is read for what webhooks never told, in milliseconds.
+    pub reconcile_every: i64,
+}
+
+/// Keeps grants in step with Stripe. Cheap to share; one an instance process.
+pub struct Sync {
+    store: Store,
+    stripe: Arc<dyn Stripe>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    config: SyncConfig,
+    inbox: inbox::Inbox,
+    wake: Notify,
+}
+
+impl Sync {
+    /// Puts the parts together and starts the task that writes the inbox in groups. Must run within a Tokio runtime.
+    pub fn new(
+        store: Store,
+        stripe: Arc<dyn Stripe>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        config: SyncConfig,
+    ) -> Arc<Self> {
+        let inbox = inbox::Inbox::start(store.clone(), Arc::clone(&clock));
+        Arc::new(Self {
+            store,
+            stripe,
+            clock,
+            ids,
+            config,
+            inbox,
+            wake: Notify::new(),
+        })
+    }
+
+    /// What is sold, as this instance was configured.
+    pub fn plans(&self) -> &[Plan] {
+        &self.config.plans
+    }
+}

@@ -37,11 +37,7 @@ fn ban(kind: StandingKind) -> Standing {
 #[test]
 fn a_grant_counts_from_its_first_moment_and_not_at_its_end() {
     let grants = [grant(1, "ad_free", 10, Some(20))];
-    let scope = |now| {
-        evaluate(&grants, &[], &site(), Timestamp(now))
-            .scope
-            .to_string()
-    };
+    let scope = |now| evaluate(&grants, &[], &site(), Timestamp(now)).scope.to_string();
     assert_eq!(
         [scope(9), scope(10), scope(19), scope(20)],
         ["", "ad_free", "ad_free", ""]
@@ -55,14 +51,8 @@ fn until_looks_through_grants_that_follow_without_a_gap() {
         grant(2, "ad_free", 20, Some(30)),
         grant(3, "ad_free", 31, Some(40)),
     ];
-    assert_eq!(
-        evaluate(&grants, &[], &site(), Timestamp(5)).until,
-        Some(Timestamp(30))
-    );
-    let open = [
-        grant(1, "ad_free", 0, Some(20)),
-        grant(2, "ad_free", 10, None),
-    ];
+    assert_eq!(evaluate(&grants, &[], &site(), Timestamp(5)).until, Some(Timestamp(30)));
+    let open = [grant(1, "ad_free", 0, Some(20)), grant(2, "ad_free", 10, None)];
     assert_eq!(evaluate(&open, &[], &site(), Timestamp(5)).until, None);
 }
 
@@ -70,11 +60,7 @@ fn until_looks_through_grants_that_follow_without_a_gap() {
 fn a_grant_of_another_site_does_not_count_here() {
     let mut elsewhere = grant(1, "ad_free", 0, None);
     elsewhere.sites = Sites::Only(vec![SiteId::parse("sit_sport").unwrap()]);
-    assert!(
-        evaluate(&[elsewhere], &[], &site(), Timestamp(5))
-            .scope
-            .is_empty()
-    );
+    assert!(evaluate(&[elsewhere], &[], &site(), Timestamp(5)).scope.is_empty());
 }
 
 fn any_grants() -> impl Strategy<Value = Vec<Grant>> {

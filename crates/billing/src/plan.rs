@@ -1,0 +1,128 @@
+//! What is sold.
+
+use std::fmt;
+
+use latchkey_entitlement::{PlanId, PriceId, Scope, Sites};
+use serde::{Deserialize, Serialize};
+
+/// A currency code that is not three letters.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a currency: three letters as in ISO 4217, such as `eur`")]
+pub struct CurrencyError;
+
+/// A currency: ISO 4217, lower-case, as Stripe writes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency(String);
+
+impl Currency {
+    /// Reads a code in either case.
+    pub fn parse(code: &str) -> Result<Self, CurrencyError> {
+        if code.len() == 3 && code.bytes().all(|b| b.is_ascii_alphabetic()) {
+            Ok(Self(code.to_ascii_lowercase()))
+        } else {
+            Err(CurrencyError)
+        }
+    }
+
+    /// The code in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = CurrencyError;
+    fn try_from(code: String) -> Result<Self, CurrencyError> {
+        Self::parse(&code)
+    }
+}
+
+impl std::str::FromStr for Currency {
+    type Err = CurrencyError;
+    fn from_str(code: &str) -> Result<Self, CurrencyError> {
+        Self::parse(code)
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.0
+    }
+}
+
+/// The unit in which a price comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interval {
+    /// A day.
+    Day,
+    /// A week.
+    Week,
+    /// A month.
+    Month,
+    /// A year.
+    Year,
+}
+
+impl Interval {
+    /// Every interval.
+    pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
+
+    /// Stripe's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Year => "year",
+        }
+    }
+
+    /// Reads Stripe's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|interval| interval.as_str() == word)
+    }
+}
+
+/// An amount at which a plan is sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanPrice {
+    /// Our id.
+    pub id: PriceId,
+    /// Stripe's id, `price_…`.
+    pub stripe_price: String,
+    /// Currency.
+    pub currency: Currency,
+    /// Amount in minor units.
+    pub amount_minor: i64,
+    /// Unit of the period.
+    pub interval: Interval,
+    /// Units in a period; at least 1.
+    pub interval_count: u32,
+}
+
+/// A plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Our id.
+    pub id: PlanId,
+    /// Word that names it in configuration and addresses.
+    pub key: String,
+    /// Name shown to readers.
+    pub name: String,
+    /// Sentence shown to readers.
+    pub description: String,
+    /// What its buyer may do.
+    pub entitlements: Scope,
+    /// Where.
+    pub sites: Sites,
+    /// At which prices, archived ones included: they go on billing.
+    pub prices: Vec<PlanPrice>,
+}

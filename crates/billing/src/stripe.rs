@@ -1,0 +1,298 @@
+//! Stripe's objects, as far as they are read here. Times are milliseconds; Stripe's seconds are converted when parsing.
+
+use std::{collections::BTreeMap, fmt};
+
+use latchkey_entitlement::{AccountId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Name in Stripe metadata under which a purchase carries our account id.
+pub const ACCOUNT_KEY: &str = "latchkey_account";
+/// Name in Stripe metadata under which a purchase carries our id of the checkout attempt.
+pub const ATTEMPT_KEY: &str = "latchkey_attempt";
+
+/// State of a subscription, in Stripe's words.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum SubscriptionStatus {
+    /// The first payment is open.
+    Incomplete,
+    /// The first payment was never made; terminal.
+    IncompleteExpired,
+    /// In a trial.
+    Trialing,
+    /// In force.
+    Active,
+    /// A renewal failed and is being retried.
+    PastDue,
+    /// A renewal failed and is no longer retried.
+    Unpaid,
+    /// Stopped until somebody resumes it.
+    Paused,
+    /// Ended; terminal.
+    Canceled,
+    /// A word that this version does not know.
+    Unknown(String),
+}
+
+impl SubscriptionStatus {
+    /// Every status known here.
+    pub const KNOWN: [Self; 8] = [
+        Self::Incomplete,
+        Self::IncompleteExpired,
+        Self::Trialing,
+        Self::Active,
+        Self::PastDue,
+        Self::Unpaid,
+        Self::Paused,
+        Self::Canceled,
+    ];
+
+    /// Stripe's word.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::IncompleteExpired => "incomplete_expired",
+            Self::Trialing => "trialing",
+            Self::Active => "active",
+            Self::PastDue => "past_due",
+            Self::Unpaid => "unpaid",
+            Self::Paused => "paused",
+            Self::Canceled => "canceled",
+            Self::Unknown(word) => word,
+        }
+    }
+
+    /// Whether the subscription can never give anything again.
+    pub const fn is_terminal(&self) -> bool {
+        matches!(self, Self::Canceled | Self::IncompleteExpired)
+    }
+}
+
+impl From<String> for SubscriptionStatus {
+    fn from(word: String) -> Self {
+        Self::KNOWN
+            .into_iter()
+            .find(|known| known.as_str() == word)
+            .unwrap_or(Self::Unknown(word))
+    }
+}
+
+impl From<SubscriptionStatus> for String {
+    fn from(status: SubscriptionStatus) -> Self {
+        status.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for SubscriptionStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One line of a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionItem {
+    /// `si_…`.
+    pub id: String,
+    /// `price_…`.
+    pub price_id: String,
+    /// `prod_…`.
+    pub product_id: String,
+    /// How many; 0 is a line that was switched off.
+    pub quantity: u64,
+    /// Start of the period that is paid or being paid.
+    pub current_period_start: Timestamp,
+    /// End of that period.
+    pub current_period_end: Timestamp,
+}
+
+/// A subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// `sub_…`.
+    pub id: String,
+    /// `cus_…`.
+    pub customer: String,
+    /// Its state.
+    pub status: SubscriptionStatus,
+    /// Its lines.
+    pub items: Vec<SubscriptionItem>,
+    /// Whether Stripe holds more lines than were read.
+    pub more_items: bool,
+    /// Whether it ends with the running period.
+    pub cancel_at_period_end: bool,
+    /// When it is set to end. The portal and flexible billing can set this without `cancel_at_period_end`.
+    pub cancel_at: Option<Timestamp>,
+    /// When somebody asked for its end.
+    pub canceled_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// End of the trial.
+    pub trial_end: Option<Timestamp>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it began; earlier than `created` if back-dated.
+    pub start_date: Timestamp,
+    /// Whether collecting money is paused (the status stays `active`).
+    pub pause_collection: bool,
+    /// `in_…` of the newest invoice.
+    pub latest_invoice: Option<String>,
+    /// Metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// Live or test mode.
+    pub livemode: bool,
+    /// The card in words, such as `visa 4242`, if it was expanded.
+    pub default_payment_method: Option<String>,
+}
+
+/// A Checkout session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckoutSession {
+    /// `cs_…`.
+    pub id: String,
+    /// `open`, `complete` or `expired`.
+    pub status: Option<String>,
+    /// `paid`, `unpaid` or `no_payment_required`. A complete session can be unpaid for days (bank debits).
+    pub payment_status: String,
+    /// `subscription`, `payment` or `setup`.
+    pub mode: String,
+    /// `cus_…`.
+    pub customer: Option<String>,
+    /// `sub_…`, once complete.
+    pub subscription: Option<String>,
+    /// Our account id.
+    pub client_reference_id: Option<String>,
+    /// Page to send the reader to, while open.
+    pub url: Option<String>,
+    /// Metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// When an open session expires.
+    pub expires_at: Timestamp,
+    /// Live or test mode.
+    pub livemode: bool,
+}
+
+/// A price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Price {
+    /// `price_…`.
+    pub id: String,
+    /// `prod_…`.
+    pub product: String,
+    /// Whether it can be bought.
+    pub active: bool,
+    /// Lower-case ISO 4217.
+    pub currency: String,
+    /// Amount in minor units; `None` if tiered, or a fraction of a minor unit.
+    pub unit_amount_minor: Option<i64>,
+    /// `day`, `week`, `month`, `year`; `None` if bought once.
+    pub interval: Option<String>,
+    /// Intervals between payments; 0 if bought once.
+    pub interval_count: u32,
+    /// Stable name given by us.
+    pub lookup_key: Option<String>,
+    /// Live or test mode.
+    pub livemode: bool,
+}
+
+/// A product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// `prod_…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is sold.
+    pub active: bool,
+    /// Metadata.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// An invoice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invoice {
+    /// `in_…`.
+    pub id: String,
+    /// `draft`, `open`, `paid`, `uncollectible` or `void`.
+    pub status: Option<String>,
+    /// `sub_…`, if it bills one.
+    pub subscription: Option<String>,
+    /// What is asked for, in minor units.
+    pub amount_due_minor: i64,
+    /// What was paid, in minor units.
+    pub amount_paid_minor: i64,
+    /// Lower-case ISO 4217.
+    pub currency: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it is due, if it is sent rather than collected.
+    pub due_date: Option<Timestamp>,
+    /// How often collecting was tried.
+    pub attempt_count: u32,
+    /// When it is tried again.
+    pub next_payment_attempt: Option<Timestamp>,
+    /// Page on which the reader can pay.
+    pub hosted_invoice_url: Option<String>,
+    /// End of the time it covers.
+    pub period_end: Timestamp,
+    /// Number printed on it.
+    pub number: Option<String>,
+}
+
+/// A customer, without what it bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Customer {
+    /// `cus_…`.
+    pub id: String,
+    /// Whether it was deleted; its subscriptions ended with it.
+    pub deleted: bool,
+    /// Live or test mode; false for a deleted customer, which no longer says.
+    pub livemode: bool,
+    /// E-mail address. Never proof of who the reader is.
+    pub email: Option<String>,
+    /// Metadata.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// All that is read about one customer in one sync.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerState {
+    /// `cus_…`.
+    pub id: String,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// Live or test mode.
+    pub livemode: bool,
+    /// E-mail address. Never proof of who the reader is.
+    pub email: Option<String>,
+    /// Metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// Every subscription, ended ones too.
+    pub subscriptions: Vec<Subscription>,
+    /// The newest Checkout sessions.
+    pub sessions: Vec<CheckoutSession>,
+    /// The newest invoices, and the latest one of each subscription that is not in order.
+    pub invoices: Vec<Invoice>,
+    /// When the reading began. The gateway, which has no clock, leaves 0; the caller knows better.
+    pub read_at: Timestamp,
+}
+
+impl CustomerState {
+    /// The accounts that Checkout bound this customer's purchases to, without doubles: from metadata and `client_reference_id`.
+    pub fn bound_accounts(&self) -> Vec<AccountId> {
+        let references = self
+            .sessions
+            .iter()
+            .filter_map(|session| session.client_reference_id.as_ref());
+        let mut found: Vec<AccountId> = std::iter::once(&self.metadata)
+            .chain(self.subscriptions.iter().map(|subscription| &subscription.metadata))
+            .chain(self.sessions.iter().map(|session| &session.metadata))
+            .filter_map(|metadata| metadata.get(ACCOUNT_KEY))
+            .chain(references)
+            .filter_map(|text| AccountId::parse(text).ok())
+            .collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}

@@ -1,0 +1,258 @@
+//! From Stripe's states to benefits, with exact moments.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on may panic")]
+
+use std::collections::BTreeMap;
+
+use latchkey_billing::{
+    Currency, CustomerState, DerivePolicy, Interval, Invoice, Plan, PlanPrice, Subscription, SubscriptionItem,
+    SubscriptionStatus, derive,
+};
+use latchkey_entitlement::{
+    PlanId, PriceId, Scope, Sites, Timestamp,
+    time::{DAY, HOUR},
+};
+use proptest::prelude::*;
+
+const START: Timestamp = Timestamp(1_790_000_000_000);
+const END: Timestamp = START.plus(30 * DAY);
+const NOW: Timestamp = START.plus(DAY);
+const SLACK: i64 = 72 * HOUR;
+const GRACE: i64 = 7 * DAY;
+
+fn plan(id: &str, price: &str) -> Plan {
+    Plan {
+        id: PlanId::parse(id).unwrap(),
+        key: id.to_owned(),
+        name: "Ad-free".to_owned(),
+        description: String::new(),
+        entitlements: Scope::parse("ad_free").unwrap(),
+        sites: Sites::All,
+        prices: vec![PlanPrice {
+            id: PriceId::parse("prc_1").unwrap(),
+            stripe_price: price.to_owned(),
+            currency: Currency::parse("EUR").unwrap(),
+            amount_minor: 500,
+            interval: Interval::Month,
+            interval_count: 1,
+        }],
+    }
+}
+
+fn item(id: &str, price: &str, end: Timestamp) -> SubscriptionItem {
+    SubscriptionItem {
+        id: id.to_owned(),
+        price_id: price.to_owned(),
+        product_id: "prod_1".to_owned(),
+        quantity: 1,
+        current_period_start: START,
+        current_period_end: end,
+    }
+}
+
+fn subscription(id: &str, status: &str) -> Subscription {
+    Subscription {
+        id: id.to_owned(),
+        customer: "cus_1".to_owned(),
+        status: SubscriptionStatus::from(status.to_owned()),
+        items: vec![item("si_1", "price_1", END)],
+        more_items: false,
+        cancel_at_period_end: false,
+        cancel_at: None,
+        canceled_at: None,
+        ended_at: None,
+        trial_end: None,
+        created: START,
+        start_date: START,
+        pause_collection: false,
+        latest_invoice: None,
+        metadata: BTreeMap::new(),
+        livemode: false,
+        default_payment_method: None,
+    }
+}
+
+fn state(subscriptions: Vec<Subscription>) -> CustomerState {
+    CustomerState {
+        id: "cus_1".to_owned(),
+        deleted: false,
+        livemode: false,
+        email: None,
+        metadata: BTreeMap::new(),
+        subscriptions,
+        sessions: vec![],
+        invoices: vec![],
+        read_at: NOW,
+    }
+}
+
+fn until(state: &CustomerState) -> Option<Timestamp> {
+    let derived = derive(state, &[plan("pln_a", "price_1")], &DerivePolicy::default(), NOW);
+    derived.benefits.first().and_then(|benefit| benefit.until)
+}
+
+#[test]
+fn every_status_gives_exactly_what_the_table_says() {
+    let table = [
+        ("incomplete", None, None),
+        ("incomplete_expired", None, None),
+        ("trialing", Some(END.plus(SLACK)), Some(END)),
+        ("active", Some(END.plus(SLACK)), Some(END)),
+        ("past_due", Some(START.plus(GRACE)), Some(START.plus(GRACE))),
+        ("unpaid", None, None),
+        ("paused", None, None),
+        ("canceled", None, None),
+        ("hibernating", None, None),
+    ];
+    for (status, renewing, ending) in table {
+        let mut it = subscription("sub_1", status);
+        assert_eq!(until(&state(vec![it.clone()])), renewing, "{status}, renewing");
+        it.cancel_at_period_end = true;
+        assert_eq!(until(&state(vec![it])), ending, "{status}, set to end");
+    }
+}
+
+#[test]
+fn cancel_at_alone_ends_exactly_then_and_a_late_one_does_not_stretch_the_period() {
+    let mut it = subscription("sub_1", "active");
+    it.cancel_at = Some(END.plus(-DAY));
+    assert_eq!(until(&state(vec![it.clone()])), Some(END.plus(-DAY)));
+    it.cancel_at = Some(END.plus(300 * DAY));
+    assert_eq!(until(&state(vec![it])), Some(END.plus(SLACK)));
+}
+
+#[test]
+fn a_trial_ends_at_its_own_end() {
+    let mut it = subscription("sub_1", "trialing");
+    it.trial_end = Some(START.plus(5 * DAY));
+    assert_eq!(until(&state(vec![it.clone()])), Some(START.plus(5 * DAY + SLACK)));
+    it.cancel_at_period_end = true;
+    assert_eq!(until(&state(vec![it])), Some(START.plus(5 * DAY)));
+}
+
+fn invoice(id: &str, status: &str, created: Timestamp) -> Invoice {
+    Invoice {
+        id: id.to_owned(),
+        status: Some(status.to_owned()),
+        subscription: Some("sub_1".to_owned()),
+        amount_due_minor: 500,
+        amount_paid_minor: 0,
+        currency: "eur".to_owned(),
+        created,
+        due_date: None,
+        attempt_count: 1,
+        next_payment_attempt: None,
+        hosted_invoice_url: None,
+        period_end: created,
+        number: None,
+    }
+}
+
+#[test]
+fn grace_counts_from_the_oldest_unpaid_invoice_and_not_from_the_rolled_period() {
+    let mut it = state(vec![subscription("sub_1", "past_due")]);
+    it.invoices = vec![
+        invoice("in_3", "open", START.plus(2 * DAY)),
+        invoice("in_2", "open", START.plus(HOUR)),
+        invoice("in_1", "paid", START.plus(-30 * DAY)),
+    ];
+    assert_eq!(until(&it), Some(START.plus(HOUR + GRACE)));
+}
+
+#[test]
+fn the_latest_end_of_the_items_of_a_plan_counts_and_foreign_prices_never_do() {
+    let mut it = subscription("sub_1", "active");
+    it.items.push(item("si_2", "price_1", END.plus(DAY)));
+    it.items.push(item("si_3", "price_other", END.plus(90 * DAY)));
+    let derived = derive(
+        &state(vec![it]),
+        &[plan("pln_a", "price_1")],
+        &DerivePolicy::default(),
+        NOW,
+    );
+    assert_eq!(derived.benefits.len(), 1);
+    assert_eq!(derived.benefits[0].until, Some(END.plus(DAY + SLACK)));
+    assert_eq!(derived.foreign[0].price.as_deref(), Some("price_other"));
+    assert!(
+        derived.benefits[0].because.contains("sub_1 renews on")
+            && derived.benefits[0].because.contains("3 days of slack")
+    );
+}
+
+#[test]
+fn an_unknown_status_grants_nothing_new_and_says_so() {
+    let derived = derive(
+        &state(vec![subscription("sub_1", "hibernating")]),
+        &[plan("pln_a", "price_1")],
+        &DerivePolicy::default(),
+        NOW,
+    );
+    assert_eq!(
+        (derived.benefits.len(), derived.undecided.as_slice()),
+        (0, &["sub_1".to_owned()][..])
+    );
+    assert!(derived.alerts[0].contains("hibernating"));
+}
+
+#[test]
+fn objects_of_another_customer_or_of_a_deleted_one_give_nothing() {
+    let mut other = subscription("sub_1", "active");
+    other.customer = "cus_2".to_owned();
+    assert_eq!(until(&state(vec![other])), None);
+    let mut deleted = state(vec![subscription("sub_1", "active")]);
+    deleted.deleted = true;
+    assert_eq!(until(&deleted), None);
+}
+
+#[test]
+fn two_live_subscriptions_to_one_plan_raise_an_alert() {
+    let both = state(vec![subscription("sub_1", "active"), subscription("sub_2", "active")]);
+    let derived = derive(&both, &[plan("pln_a", "price_1")], &DerivePolicy::default(), NOW);
+    assert_eq!(derived.benefits.len(), 2);
+    assert!(
+        derived.alerts[0].contains("2 live subscriptions"),
+        "{:?}",
+        derived.alerts
+    );
+}
+
+fn any_subscription() -> impl Strategy<Value = Subscription> {
+    let statuses = prop::sample::select(vec!["active", "trialing", "past_due", "unpaid", "canceled", "odd"]);
+    let price = prop::sample::select(vec!["price_1", "price_2", "price_x"]);
+    let items = prop::collection::vec((price, 0_i64..60), 0..4);
+    (0_u32..50, statuses, items, any::<bool>()).prop_map(|(n, status, items, ends)| {
+        let mut it = subscription(&format!("sub_{n}"), status);
+        it.cancel_at_period_end = ends;
+        it.items = items
+            .into_iter()
+            .enumerate()
+            .map(|(i, (price, days))| item(&format!("si_{i}"), price, START.plus(days * DAY)))
+            .collect();
+        it
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_order_in_which_stripe_lists_things_makes_no_difference(
+        subscriptions in prop::collection::vec(any_subscription(), 0..6).prop_map(|mut list| {
+            list.sort_by(|a, b| a.id.cmp(&b.id));
+            list.dedup_by(|a, b| a.id == b.id);
+            list
+        }),
+        seed in any::<u64>(),
+    ) {
+        let plans = [plan("pln_a", "price_1"), plan("pln_b", "price_2")];
+        let mut mixed = subscriptions.clone();
+        if !mixed.is_empty() {
+            let by = usize::try_from(seed % 7).unwrap() % mixed.len();
+            mixed.rotate_left(by);
+        }
+        if seed % 2 == 0 { mixed.reverse(); }
+        for it in &mut mixed { it.items.reverse(); }
+        let policy = DerivePolicy::default();
+        prop_assert_eq!(
+            derive(&state(subscriptions), &plans, &policy, NOW),
+            derive(&state(mixed), &plans, &policy, NOW)
+        );
+    }
+}

@@ -1,0 +1,122 @@
+//! The reader behind a session on this origin.
+
+use axum::response::{IntoResponse, Redirect, Response};
+use latchkey_entitlement::{
+    AccountId, SessionId, Timestamp,
+    time::{DAY, HOUR, SECOND},
+};
+use latchkey_store::{Account, NewRevocation, NewSession, Session};
+use url::form_urlencoded;
+
+use crate::{
+    Problem,
+    browser::{self, Browser, SetCookies},
+    secrets,
+    server::App,
+};
+
+/// How often the last use of a session is written down.
+const TOUCH_EVERY: i64 = HOUR;
+
+/// A signed-in reader.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    pub(crate) account: Account,
+    pub(crate) session: Session,
+}
+
+impl Reader {
+    /// The address on file, and whether the reader proved that it is theirs.
+    pub(crate) fn email(&self) -> Option<(&str, bool)> {
+        let proven = self.account.email_proven.as_deref().map(|address| (address, true));
+        proven.or_else(|| self.account.email_unproven.as_deref().map(|address| (address, false)))
+    }
+}
+
+/// The reader of this browser, if one is signed in.
+pub(crate) async fn load(app: &App, browser: &Browser) -> Result<Option<Reader>, Problem> {
+    let Some(secret) = &browser.account else {
+        return Ok(None);
+    };
+    let Some((session, _)) = app.store.session_by_secret_hash(&secrets::hash(secret)).await? else {
+        return Ok(None);
+    };
+    let now = app.clock.now();
+    if session.site.is_some() || is_stale(app, &session, now) {
+        return Ok(None);
+    }
+    if now.since(session.used_at) >= TOUCH_EVERY {
+        app.store.touch_session(&session.id, now).await?;
+    }
+    let account = app.store.account(&session.account).await?;
+    Ok(account.map(|account| Reader { account, session }))
+}
+
+/// The reader of this browser, or the way to the sign-in that leads back to `next`.
+pub(crate) async fn need(app: &App, browser: &Browser, next: &str) -> Result<Result<Reader, Response>, Problem> {
+    Ok(load(app, browser).await?.ok_or_else(|| {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("next", next)
+            .finish();
+        Redirect::to(&format!("/sign-in?{query}")).into_response()
+    }))
+}
+
+/// Whether a session was not used for so long that its device must sign in again.
+pub(crate) fn is_stale(app: &App, session: &Session, now: Timestamp) -> bool {
+    now.since(session.used_at) > i64::from(app.config.session_life_days) * DAY
+}
+
+/// Signs this browser in.
+pub(crate) async fn sign_in(app: &App, browser: &Browser, account: &AccountId) -> Result<SetCookies, Problem> {
+    let secret = secrets::encode(&app.ids.secret());
+    app.store
+        .create_session(NewSession {
+            id: SessionId::from_uuid(app.ids.uuid()),
+            account: account.clone(),
+            site: None,
+            parent: None,
+            secret_hash: secrets::hash(&secret),
+            label: browser.device(),
+            now: app.clock.now(),
+        })
+        .await?;
+    Ok(browser.set(
+        browser::ACCOUNT,
+        &secret,
+        i64::from(app.config.session_life_days) * DAY / SECOND,
+    ))
+}
+
+/// Tells the edges that the passes of sessions which ended no longer count. Entries live as long as such a pass could be
+/// honoured: its life, the site's outage grace, and what clocks may differ.
+pub(crate) async fn revoke(app: &App, ended: &[Session]) -> Result<(), Problem> {
+    let now = app.clock.now();
+    for session in ended {
+        let Some(site) = &session.site else { continue };
+        let grace = app
+            .config
+            .site(site)
+            .map_or(latchkey_entitlement::policy::MAX_OUTAGE_GRACE_SECONDS, |s| {
+                s.outage_grace_seconds
+            });
+        let seconds = i64::from(app.config.pass_life_seconds) + i64::from(grace);
+        app.store
+            .revoke(
+                NewRevocation {
+                    site: Some(site.clone()),
+                    subject: None,
+                    session: Some(session.id.clone()),
+                    // A pass of this very second must not slip through; a session that ended gets no later ones.
+                    not_before: now.seconds() + 1,
+                    expires_at: now.plus(seconds * SECOND + latchkey_entitlement::policy::CLOCK_LEEWAY),
+                },
+                now,
+            )
+            .await?;
+    }
+    if !ended.is_empty() {
+        app.revoked.notify_waiters();
+    }
+    Ok(())
+}

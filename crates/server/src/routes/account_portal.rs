@@ -1,0 +1,37 @@
+use axum::{
+    Form,
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use latchkey_billing::IdempotencyKey;
+use serde::Deserialize;
+
+use crate::{Problem, browser::SameOrigin, reader, server::App};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    token: String,
+}
+
+/// Opens Stripe's billing portal: card, invoices, change of plan.
+pub(crate) async fn open(
+    State(app): State<App>,
+    same: SameOrigin,
+    Form(form): Form<Asked>,
+) -> Result<Response, Problem> {
+    let browser = same.form(&form.token)?;
+    let reader = match reader::need(&app, &browser, "/account").await? {
+        Ok(reader) => reader,
+        Err(sign_in) => return Ok(sign_in),
+    };
+    let customers = app.store.customers_of(&reader.account.id).await?;
+    let customer = customers
+        .first()
+        .ok_or_else(|| Problem::bad_input("There is nothing to bill yet: you have not supported us so far."))?;
+    let key = IdempotencyKey::new(format!("portal.{}", app.ids.uuid().simple()));
+    // Whatever is changed there is read as soon as the reader is back.
+    let back = format!("{}/account?back=1", app.config.account_origin);
+    let url = app.stripe.create_portal_session(&key, &customer.id, &back).await?;
+    Ok(Redirect::to(&url).into_response())
+}

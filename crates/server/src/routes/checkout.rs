@@ -1,0 +1,236 @@
+use axum::{
+    Form,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use latchkey_billing::{CheckoutSession, IdempotencyKey, NewCheckout, PlanPrice};
+use latchkey_entitlement::{AccountId, EventId, time::MINUTE};
+use latchkey_store::{Attempt, NewAttempt};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::support;
+use crate::{
+    Problem,
+    browser::{self, Browser, SameOrigin},
+    network::{Limit, Network},
+    reader::{self, Reader},
+    secrets,
+    server::App,
+    sign_in,
+    target::Target,
+};
+
+const PER_NETWORK: Limit = Limit {
+    name: "checkout-network",
+    window_ms: 15 * MINUTE,
+    most: 60,
+};
+/// Most open payment pages of an account that are closed when it opens another one.
+const MAX_CLOSED: usize = 3;
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Choice {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    price: String,
+    #[serde(default)]
+    attempt: String,
+    #[serde(default)]
+    attempt_proof: String,
+    email: Option<String>,
+    site: Option<String>,
+    to: Option<String>,
+}
+
+pub(crate) async fn begin(
+    State(app): State<App>,
+    same: SameOrigin,
+    network: Network,
+    Form(form): Form<Choice>,
+) -> Result<Response, Problem> {
+    let browser = same.form(&form.token)?;
+    let target = Target::read(&app.config, form.site.as_deref(), form.to.as_deref());
+    let price = find_price(&app, &form.price)?;
+    let uuid = own_attempt(&browser, &form)?;
+    network
+        .limit(&app, PER_NETWORK, "Many payments were begun from your network.")
+        .await?;
+    let reader = reader::load(&app, &browser).await?;
+    if let Some(reader) = &reader
+        && supports_already(&app, reader).await?
+    {
+        return Ok(Redirect::to("/account?already=1").into_response());
+    }
+    let email = match wanted_email(reader.as_ref(), form.email.as_deref()) {
+        Ok(email) => email,
+        Err(error) => {
+            let typed = form.email.as_deref().unwrap_or_default();
+            return support::page(
+                &app,
+                &browser,
+                &target,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                typed,
+                Some(error),
+            )
+            .await;
+        }
+    };
+    // An account of this attempt alone until its address is proven; a doubled click comes to the same one.
+    let account = reader.map_or_else(|| AccountId::from_uuid(uuid), |reader| reader.account.id);
+    let now = app.clock.now();
+    app.store.create_account(&account, now).await?;
+    if let Some(email) = email {
+        app.store.set_unproven_email(&account, &email, now).await?;
+    }
+    let attempt = stored_attempt(&app, &browser, uuid, &account, &price, &target).await?;
+    if let Some(id) = &attempt.stripe_session {
+        let session = app.stripe.checkout_session(id).await?;
+        match session.status.as_deref() {
+            Some("open") => return to_payment(&browser, &attempt, &session),
+            Some("complete") => return Ok(Redirect::to(&format!("/return?session_id={id}")).into_response()),
+            _ => {}
+        }
+        let again = stored_attempt(&app, &browser, app.ids.uuid(), &account, &price, &target).await?;
+        return pay(&app, &browser, &again, &price, &target).await;
+    }
+    pay(&app, &browser, &attempt, &price, &target).await
+}
+
+fn find_price(app: &App, id: &str) -> Result<PlanPrice, Problem> {
+    let mut prices = app.config.plans.iter().flat_map(|plan| plan.prices.iter());
+    prices.find(|price| price.id.as_str() == id).cloned().ok_or_else(|| {
+        Problem::bad_input("This plan is no longer offered. Go back, reload the page, and choose again.")
+    })
+}
+
+/// The attempt's number, if this browser was given it.
+fn own_attempt(browser: &Browser, form: &Choice) -> Result<Uuid, Problem> {
+    let right = support::attempt_proof(browser, &form.attempt);
+    let uuid = Uuid::parse_str(&form.attempt).ok();
+    uuid.filter(|_| secrets::same(right.as_bytes(), form.attempt_proof.as_bytes()))
+        .ok_or_else(Problem::form_token)
+}
+
+/// The address to keep: none where the reader has one.
+fn wanted_email(reader: Option<&Reader>, typed: Option<&str>) -> Result<Option<String>, &'static str> {
+    if reader.is_some_and(|reader| reader.email().is_some()) {
+        return Ok(None);
+    }
+    match typed.map(str::trim) {
+        None | Some("") => Err("Please give your e-mail address: with it you sign in on your other devices."),
+        Some(typed) => sign_in::address(typed)
+            .map(Some)
+            .map_err(|_| "This does not look like an e-mail address. Please check it for typing mistakes."),
+    }
+}
+
+/// Whether the reader has a live subscription, asking Stripe too: a payment of a minute ago must not be made twice.
+async fn supports_already(app: &App, reader: &Reader) -> Result<bool, Problem> {
+    if support::is_supporting(app, reader).await? {
+        return Ok(true);
+    }
+    for customer in app.store.customers_of(&reader.account.id).await? {
+        app.sync.sync_customer(&customer.id).await?;
+    }
+    support::is_supporting(app, reader).await
+}
+
+/// Stores the attempt before Stripe hears of it. If the same one is there for the same price, that one is used; a click on
+/// another price gets an attempt of its own.
+async fn stored_attempt(
+    app: &App,
+    browser: &Browser,
+    uuid: Uuid,
+    account: &AccountId,
+    price: &PlanPrice,
+    target: &Target,
+) -> Result<Attempt, Problem> {
+    let mut id = EventId::from_uuid(uuid);
+    if let Some(known) = app.store.attempt(&id).await? {
+        if known.price == price.id && known.account == *account {
+            return Ok(known);
+        }
+        id = app.ids.event();
+    }
+    let new = NewAttempt {
+        id: id.clone(),
+        account: account.clone(),
+        nonce_hash: secrets::hash(&nonce(browser, &id)),
+        price: price.id.clone(),
+        site: target.site.clone(),
+        return_to: target.to.as_str().to_owned(),
+        now: app.clock.now(),
+    };
+    // The other half of a doubled click may have stored it just now; then it is there.
+    let stored = app.store.create_attempt(new).await;
+    match (app.store.attempt(&id).await?, stored) {
+        (Some(attempt), _) => Ok(attempt),
+        (None, Err(error)) => Err(error.into()),
+        (None, Ok(())) => Err(Problem::internal(&"an attempt was not stored")),
+    }
+}
+
+/// Follows from the browser's secret, so that both halves of a doubled click set the same cookie.
+fn nonce(browser: &Browser, attempt: &EventId) -> String {
+    secrets::encode(&secrets::derive(
+        browser.secret.as_bytes(),
+        &["latchkey checkout", attempt.as_str()],
+    ))
+}
+
+async fn pay(
+    app: &App,
+    browser: &Browser,
+    attempt: &Attempt,
+    price: &PlanPrice,
+    target: &Target,
+) -> Result<Response, Problem> {
+    close_others(app, attempt).await?;
+    let customer = app.sync.customer_for(&attempt.account).await?;
+    let origin = &app.config.account_origin;
+    let new = NewCheckout {
+        customer,
+        account: attempt.account.clone(),
+        attempt: attempt.id.clone(),
+        price: price.stripe_price.clone(),
+        success_url: format!("{origin}/return?session_id={{CHECKOUT_SESSION_ID}}"),
+        cancel_url: format!("{origin}/support?{}", target.query()),
+        locale: None,
+    };
+    let key = IdempotencyKey::new(format!("checkout.{}", attempt.id));
+    let session = app.stripe.create_checkout_session(&key, &new).await?;
+    app.store.attach_stripe_session(&attempt.id, &session.id).await?;
+    to_payment(browser, attempt, &session)
+}
+
+/// Closes payment pages that the same account left open, so that two tabs cannot both be paid.
+async fn close_others(app: &App, attempt: &Attempt) -> Result<(), Problem> {
+    for other in app
+        .store
+        .open_attempts(&attempt.account)
+        .await?
+        .into_iter()
+        .filter(|o| o.id != attempt.id)
+        .take(MAX_CLOSED)
+    {
+        let Some(session) = other.stripe_session else { continue };
+        // One that was paid or has run out cannot be closed, which is as well.
+        if let Err(error) = app.stripe.expire_checkout_session(&session).await {
+            tracing::info!(%error, attempt = %other.id, "an older payment page stays as it is");
+        }
+    }
+    Ok(())
+}
+
+fn to_payment(browser: &Browser, attempt: &Attempt, session: &CheckoutSession) -> Result<Response, Problem> {
+    let url = session
+        .url
+        .as_deref()
+        .ok_or_else(|| Problem::internal(&"Stripe gave no address for the payment page"))?;
+    let cookie = browser.set(browser::ATTEMPT, &nonce(browser, &attempt.id), browser::ATTEMPT_SECONDS);
+    Ok((cookie, Redirect::to(url)).into_response())
+}

@@ -1,0 +1,33 @@
+use axum::{
+    Form,
+    extract::State,
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use crate::{
+    Problem,
+    browser::{self, SameOrigin},
+    reader,
+    server::App,
+};
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Leaving {
+    #[serde(default)]
+    token: String,
+}
+
+/// Ends this browser's session, and those of the sites that were entered through it.
+pub(crate) async fn leave(
+    State(app): State<App>,
+    same: SameOrigin,
+    Form(form): Form<Leaving>,
+) -> Result<Response, Problem> {
+    let browser = same.form(&form.token)?;
+    if let Some(reader) = reader::load(&app, &browser).await? {
+        let ended = app.store.end_session(&reader.session.id, app.clock.now()).await?;
+        reader::revoke(&app, &ended).await?;
+    }
+    Ok((browser.clear(browser::ACCOUNT), Redirect::to("/sign-in")).into_response())
+}

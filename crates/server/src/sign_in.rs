@@ -1,0 +1,250 @@
+//! Signing in by letter: asking, and what happens once a link or a code was used.
+
+use axum::response::{IntoResponse, Redirect, Response};
+use latchkey_entitlement::{
+    AccountId,
+    time::{HOUR, MINUTE},
+};
+use latchkey_store::{Login, NewLogin, ProveOutcome, normalise_email};
+
+use crate::{
+    Problem,
+    browser::Browser,
+    letters,
+    network::{Limit, Network},
+    reader, secrets,
+    server::App,
+};
+
+/// How long a link and a code hold, in minutes.
+pub(crate) const LOGIN_MINUTES: i64 = 10;
+/// How long the link in the letter after a payment holds, in minutes.
+const PAID_MINUTES: i64 = 24 * 60;
+/// How often a wrong code may be typed.
+pub(crate) const CODE_TRIES: u32 = 5;
+/// Most accounts that claim one address and are looked at.
+const MAX_CLAIMS: u32 = 20;
+
+const PER_ADDRESS: Limit = Limit {
+    name: "sign-in-address",
+    window_ms: 15 * MINUTE,
+    most: 5,
+};
+const PER_NETWORK: Limit = Limit {
+    name: "sign-in-network",
+    window_ms: 15 * MINUTE,
+    most: 30,
+};
+const PER_INSTANCE: Limit = Limit {
+    name: "sign-in-instance",
+    window_ms: HOUR,
+    most: 5000,
+};
+
+/// Sends a link and a code to `email`. Does and says the same whether or not anybody has that address.
+pub(crate) async fn ask(
+    app: &App,
+    browser: &Browser,
+    network: &Network,
+    email: &str,
+    next: &str,
+) -> Result<(), Problem> {
+    let email = address(email)?;
+    network
+        .limit(app, PER_NETWORK, "Too many letters were asked for from your network.")
+        .await?;
+    PER_ADDRESS
+        .hit(app, &email, "Too many letters were asked for to this address.")
+        .await?;
+    PER_INSTANCE.hit(app, "all", "Very many people are signing in.").await?;
+    let account = account_for(app, &email).await?;
+    let code = secrets::typed_code(&app.ids.secret());
+    letter(app, &account, &email, Some((browser, &code)), next).await
+}
+
+/// Sends the link that a payer gets who came back in another browser than the one that paid.
+pub(crate) async fn send_after_payment(app: &App, account: &AccountId, next: &str) -> Result<(), Problem> {
+    let Some(known) = app.store.account(account).await? else {
+        return Ok(());
+    };
+    let Some(email) = known.email_proven.or(known.email_unproven) else {
+        return Ok(());
+    };
+    letter(app, account, &email, None, next).await
+}
+
+async fn letter(
+    app: &App,
+    account: &AccountId,
+    email: &str,
+    asked: Option<(&Browser, &str)>,
+    next: &str,
+) -> Result<(), Problem> {
+    let minutes = if asked.is_some() { LOGIN_MINUTES } else { PAID_MINUTES };
+    let secret = secrets::encode(&app.ids.secret());
+    let now = app.clock.now();
+    // Where nobody asked, nobody knows a code: its hash and the browser's are of bytes that are thrown away.
+    let (browser_hash, code_hash) = asked.map_or_else(
+        || (app.ids.secret(), app.ids.secret()),
+        |(browser, code)| (browser.hash(), code_hash(browser, code)),
+    );
+    let login = NewLogin {
+        id: app.ids.event(),
+        account: account.clone(),
+        email: email.to_owned(),
+        link_hash: secrets::hash(&secret),
+        code_hash,
+        browser_hash,
+        return_to: next.to_owned(),
+        now,
+        expires_at: now.plus(minutes * MINUTE),
+    };
+    app.store.create_login(login).await?;
+    let mail = letters::SignIn {
+        publication: &app.config.publication,
+        to: email,
+        link: &format!("{}/sign-in/link?token={secret}", app.config.account_origin),
+        code: asked.map(|(_, code)| code),
+        minutes,
+        paid: asked.is_none(),
+    };
+    app.mailer.send(mail.mail()?).await.map_err(|error| {
+        tracing::warn!(%error, "a letter did not go out");
+        Problem::new(
+            axum::http::StatusCode::SERVICE_UNAVAILABLE,
+            "mail",
+            "We could not send the letter",
+            "Please check the address and try again in a minute.",
+        )
+        .retry(60)
+    })
+}
+
+/// An address in the form in which it is kept.
+pub(crate) fn address(email: &str) -> Result<String, Problem> {
+    normalise_email(email).map_err(|_| {
+        Problem::bad_input("This does not look like an e-mail address. Go back and check it for typing mistakes.")
+    })
+}
+
+/// A typed code as it is stored: it says nothing without the browser's secret, which is not stored.
+pub(crate) fn code_hash(browser: &Browser, typed: &str) -> latchkey_store::Hash {
+    secrets::derive(
+        browser.secret.as_bytes(),
+        &["latchkey code", &secrets::normal_code(typed)],
+    )
+}
+
+/// Whom a proof of `email` would sign in: who has proven it, else the newest account that claims it and has something,
+/// else the newest that claims it, else a new one.
+async fn account_for(app: &App, email: &str) -> Result<AccountId, Problem> {
+    if let Some(account) = app.store.account_by_proven_email(email).await? {
+        return Ok(account.id);
+    }
+    let now = app.clock.now();
+    let mut claims: Vec<_> = app
+        .store
+        .accounts_by_email(email, MAX_CLAIMS)
+        .await?
+        .into_iter()
+        .filter(|a| a.merged_into.is_none() && a.email_proven.is_none() && a.email_unproven.as_deref() == Some(email))
+        .collect();
+    claims.sort_by_key(|account| std::cmp::Reverse(account.created_at));
+    for claim in &claims {
+        if app
+            .store
+            .grants_of(&claim.id)
+            .await?
+            .iter()
+            .any(|grant| grant.is_live(now))
+        {
+            return Ok(claim.id.clone());
+        }
+    }
+    if let Some(claim) = claims.into_iter().next() {
+        return Ok(claim.id);
+    }
+    let account = AccountId::from_uuid(app.ids.uuid());
+    app.store.create_account(&account, now).await?;
+    app.store.set_unproven_email(&account, email, now).await?;
+    Ok(account)
+}
+
+/// Signs this browser in after a link or a code was used: the address is proven now.
+pub(crate) async fn finish(app: &App, browser: &Browser, login: &Login) -> Result<Response, Problem> {
+    let here = reader::load(app, browser).await?;
+    let account = prove(app, &login.account, &login.email, here.as_ref()).await?;
+    // A payer who was never proven and is still signed in here claimed the same address: both are one person.
+    if let Some(here) = &here
+        && here.account.id != account
+        && here.account.email_unproven.as_deref() == Some(login.email.as_str())
+    {
+        prove(app, &here.account.id, &login.email, Some(here)).await?;
+    }
+    let next = Redirect::to(&crate::target::next_path(Some(&login.return_to)));
+    if let Some(here) = &here
+        && app
+            .store
+            .session(&here.session.id)
+            .await?
+            .is_some_and(|s| s.account == account && s.ended_at.is_none())
+    {
+        return Ok((browser.keep(), next).into_response());
+    }
+    let cookies = reader::sign_in(app, browser, &account).await?;
+    Ok((cookies, next).into_response())
+}
+
+/// Proves the address for `account`.
+///
+/// Whoever is signed in to an account that merely *claimed* an address may be somebody else who typed it. So the first proof
+/// ends its other sessions on this origin (where money and addresses are), and if the account is merged into one that had
+/// proven the address, its sessions on sites too. Otherwise sites stay as they are: the payer's other devices keep their pages.
+async fn prove(
+    app: &App,
+    account: &AccountId,
+    email: &str,
+    here: Option<&reader::Reader>,
+) -> Result<AccountId, Problem> {
+    let now = app.clock.now();
+    let known = app.store.account(account).await?;
+    let first = known.is_some_and(|known| known.email_proven.as_deref() != Some(email));
+    if first {
+        let holder = app.store.account_by_proven_email(email).await?;
+        let merging = holder.is_some_and(|holder| holder.id != *account);
+        for session in app.store.sessions_of(account).await? {
+            let own = here
+                .is_some_and(|here| session.id == here.session.id || session.parent.as_ref() == Some(&here.session.id));
+            if own || (session.site.is_some() && !merging) {
+                continue;
+            }
+            if session.site.is_none() && !merging {
+                end_alone(app, &session).await?;
+                continue;
+            }
+            let ended = app.store.end_session(&session.id, now).await?;
+            reader::revoke(app, &ended).await?;
+        }
+    }
+    Ok(match app.store.prove_email(account, email, now).await? {
+        ProveOutcome::Proven => account.clone(),
+        ProveOutcome::MergedInto(into) => into,
+    })
+}
+
+/// Shuts a session on this origin and leaves the sites that were entered through it: its secret is replaced by one nobody has.
+async fn end_alone(app: &App, session: &latchkey_store::Session) -> Result<(), Problem> {
+    let now = app.clock.now();
+    let nobody = app.ids.secret();
+    if app
+        .store
+        .rotate_session(&session.id, session.generation, &nobody, now)
+        .await?
+    {
+        // The second time pushes out the predecessor, which would be accepted once more otherwise.
+        app.store
+            .rotate_session(&session.id, session.generation + 1, &app.ids.secret(), now)
+            .await?;
+    }
+    Ok(())
+}

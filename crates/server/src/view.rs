@@ -1,0 +1,99 @@
+//! Pages: what all of them share, and how moments and prices are written.
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use latchkey_billing::{Interval, PlanPrice, format_money};
+use latchkey_entitlement::Timestamp;
+
+use crate::{Problem, browser::Browser, server::App};
+
+/// What every page says.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub(crate) publication: String,
+    /// Token for the page's forms.
+    pub(crate) token: String,
+}
+
+impl Page {
+    pub(crate) fn new(app: &App, browser: &Browser) -> Self {
+        Self {
+            publication: app.config.publication.clone(),
+            token: browser.form_token(),
+        }
+    }
+}
+
+/// A page, with the browser's cookie if it had none.
+pub(crate) fn show(browser: &Browser, status: StatusCode, page: &impl Template) -> Result<Response, Problem> {
+    let html = page.render().map_err(|error| Problem::internal(&error))?;
+    Ok((status, browser.keep(), Html(html)).into_response())
+}
+
+/// The same for a page whose address holds a secret, which then goes nowhere else.
+pub(crate) fn show_secret(browser: &Browser, page: &impl Template) -> Result<Response, Problem> {
+    let mut answer = show(browser, StatusCode::OK, page)?;
+    answer
+        .headers_mut()
+        .insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Ok(answer)
+}
+
+/// `24 November 2026`, in UTC.
+pub(crate) fn day(at: Timestamp) -> String {
+    let written = time::OffsetDateTime::from_unix_timestamp(at.seconds()).ok();
+    written.map_or_else(String::new, |at| format!("{} {} {}", at.day(), at.month(), at.year()))
+}
+
+/// `a…@e…e.org`: enough to know one's own address again.
+pub(crate) fn masked(email: &str) -> String {
+    let (local, domain) = email.split_once('@').unwrap_or((email, ""));
+    let first: String = local.chars().take(1).collect();
+    let (name, rest) = domain.split_once('.').unwrap_or((domain, ""));
+    let start: String = name.chars().take(1).collect();
+    let end: String = name.chars().last().into_iter().collect();
+    format!("{first}…@{start}…{end}.{rest}")
+}
+
+/// `€4.00 a month`.
+pub(crate) fn price(price: &PlanPrice) -> String {
+    let amount = format_money(price.amount_minor, price.currency.as_str());
+    let unit = match price.interval {
+        Interval::Day => "day",
+        Interval::Week => "week",
+        Interval::Month => "month",
+        Interval::Year => "year",
+    };
+    match price.interval_count {
+        1 => format!("{amount} a {unit}"),
+        count => format!("{amount} every {count} {unit}s"),
+    }
+}
+
+/// `monthly`, or how often it is paid otherwise.
+pub(crate) fn rhythm(price: &PlanPrice) -> String {
+    match (price.interval, price.interval_count) {
+        (Interval::Day, 1) => "daily".to_owned(),
+        (Interval::Week, 1) => "weekly".to_owned(),
+        (Interval::Month, 1) => "monthly".to_owned(),
+        (Interval::Year, 1) => "yearly".to_owned(),
+        (Interval::Month, count) => format!("every {count} months"),
+        (Interval::Year, count) => format!("every {count} years"),
+        (Interval::Week, count) => format!("every {count} weeks"),
+        (Interval::Day, count) => format!("every {count} days"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_address_keeps_no_more_than_its_owner_needs() {
+        assert_eq!(masked("ada@example.org"), "a…@e…e.org");
+        assert_eq!(day(Timestamp::from_seconds(1_795_478_400)), "24 November 2026");
+    }
+}

@@ -1,0 +1,17 @@
+//! The account origin over HTTP: the real router, store, sync and keys; a scripted Stripe, a mailbox in memory, a clock that
+//! is moved by hand.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "what fails here fails the test, as it should"
+)]
+
+mod forms;
+mod hand_over;
+mod machines;
+mod paying;
+mod signing_in;
+mod stripe;
+mod world;

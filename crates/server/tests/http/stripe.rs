@@ -1,0 +1,252 @@
+//! A Stripe that does what a test says.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use latchkey_billing::{
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, NewCheckout, NewCustomer,
+    NewPrice, Page, Price, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem, SubscriptionStatus,
+};
+use latchkey_entitlement::{
+    Clock, Timestamp,
+    time::{DAY, HOUR},
+};
+
+#[derive(Default)]
+struct State {
+    down: bool,
+    customers: Vec<(String, Option<String>)>,
+    sessions: Vec<(String, CheckoutSession)>,
+    subscriptions: Vec<Subscription>,
+}
+
+pub(crate) struct FakeStripe {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+impl FakeStripe {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn set_down(&self, down: bool) {
+        self.state.lock().unwrap().down = down;
+    }
+
+    pub(crate) fn session_ids(&self) -> Vec<String> {
+        self.state
+            .lock()
+            .unwrap()
+            .sessions
+            .iter()
+            .map(|(_, session)| session.id.clone())
+            .collect()
+    }
+
+    pub(crate) fn customers(&self) -> usize {
+        self.state.lock().unwrap().customers.len()
+    }
+
+    /// The reader pays on the payment page.
+    pub(crate) fn pay(&self, session: &str) {
+        let now = self.clock.now();
+        let mut state = self.state.lock().unwrap();
+        let number = state.subscriptions.len();
+        let (_, session) = state.sessions.iter_mut().find(|(_, s)| s.id == session).unwrap();
+        session.status = Some("complete".into());
+        session.payment_status = "paid".into();
+        session.subscription = Some(format!("sub_{number}"));
+        let subscription = Subscription {
+            id: format!("sub_{number}"),
+            customer: session.customer.clone().unwrap(),
+            status: SubscriptionStatus::Active,
+            items: vec![SubscriptionItem {
+                id: format!("si_{number}"),
+                price_id: "price_month".into(),
+                product_id: "prod_1".into(),
+                quantity: 1,
+                current_period_start: now,
+                current_period_end: now.plus(30 * DAY),
+            }],
+            more_items: false,
+            cancel_at_period_end: false,
+            cancel_at: None,
+            canceled_at: None,
+            ended_at: None,
+            trial_end: None,
+            created: now,
+            start_date: now,
+            pause_collection: false,
+            latest_invoice: None,
+            metadata: session.metadata.clone(),
+            livemode: false,
+            default_payment_method: Some("Visa •••• 4242".into()),
+        };
+        state.subscriptions.push(subscription);
+    }
+
+    fn up(&self) -> Result<std::sync::MutexGuard<'_, State>, StripeError> {
+        let state = self.state.lock().unwrap();
+        if state.down {
+            Err(StripeError::Unreachable {
+                what: "switched off".into(),
+            })
+        } else {
+            Ok(state)
+        }
+    }
+}
+
+#[async_trait]
+impl Stripe for FakeStripe {
+    async fn customer_state(&self, customer: &str) -> Result<CustomerState, StripeError> {
+        let state = self.up()?;
+        let (id, email) = state
+            .customers
+            .iter()
+            .find(|(id, _)| id == customer)
+            .cloned()
+            .ok_or(StripeError::NotFound)?;
+        let of = |own: &Option<String>| own.as_deref() == Some(customer);
+        Ok(CustomerState {
+            id,
+            deleted: false,
+            livemode: false,
+            email,
+            metadata: BTreeMap::new(),
+            subscriptions: state
+                .subscriptions
+                .iter()
+                .filter(|s| s.customer == customer)
+                .cloned()
+                .collect(),
+            sessions: state
+                .sessions
+                .iter()
+                .map(|(_, s)| s.clone())
+                .filter(|s| of(&s.customer))
+                .collect(),
+            invoices: vec![],
+            read_at: self.clock.now(),
+        })
+    }
+
+    async fn create_customer(&self, _: &IdempotencyKey, new: &NewCustomer) -> Result<String, StripeError> {
+        let mut state = self.up()?;
+        let id = format!("cus_{}", state.customers.len());
+        state.customers.push((id.clone(), new.email.clone()));
+        Ok(id)
+    }
+
+    async fn create_checkout_session(
+        &self,
+        key: &IdempotencyKey,
+        new: &NewCheckout,
+    ) -> Result<CheckoutSession, StripeError> {
+        let now = self.clock.now();
+        let mut state = self.up()?;
+        if let Some((_, session)) = state.sessions.iter().find(|(known, _)| known == key.as_str()) {
+            return Ok(session.clone());
+        }
+        let id = format!("cs_test_{}", state.sessions.len());
+        let metadata = BTreeMap::from([
+            (ACCOUNT_KEY.to_owned(), new.account.to_string()),
+            (ATTEMPT_KEY.to_owned(), new.attempt.to_string()),
+        ]);
+        let session = CheckoutSession {
+            url: Some(format!("https://checkout.stripe.com/c/pay/{id}")),
+            id,
+            status: Some("open".into()),
+            payment_status: "unpaid".into(),
+            mode: "subscription".into(),
+            customer: Some(new.customer.clone()),
+            subscription: None,
+            client_reference_id: Some(new.account.to_string()),
+            metadata,
+            expires_at: now.plus(24 * HOUR),
+            livemode: false,
+        };
+        state.sessions.push((key.as_str().to_owned(), session.clone()));
+        Ok(session)
+    }
+
+    async fn checkout_session(&self, id: &str) -> Result<CheckoutSession, StripeError> {
+        let state = self.up()?;
+        state
+            .sessions
+            .iter()
+            .map(|(_, s)| s)
+            .find(|s| s.id == id)
+            .cloned()
+            .ok_or(StripeError::NotFound)
+    }
+
+    async fn expire_checkout_session(&self, id: &str) -> Result<CheckoutSession, StripeError> {
+        let mut state = self.up()?;
+        let (_, session) = state
+            .sessions
+            .iter_mut()
+            .find(|(_, s)| s.id == id)
+            .ok_or(StripeError::NotFound)?;
+        session.status = Some("expired".into());
+        Ok(session.clone())
+    }
+
+    async fn create_portal_session(&self, _: &IdempotencyKey, customer: &str, _: &str) -> Result<String, StripeError> {
+        drop(self.up()?);
+        Ok(format!("https://billing.stripe.com/p/session/{customer}"))
+    }
+
+    async fn update_subscription(
+        &self,
+        _: &IdempotencyKey,
+        id: &str,
+        change: SubscriptionChange,
+    ) -> Result<Subscription, StripeError> {
+        let mut state = self.up()?;
+        let own = state
+            .subscriptions
+            .iter_mut()
+            .find(|s| s.id == id)
+            .ok_or(StripeError::NotFound)?;
+        if let SubscriptionChange::CancelAtPeriodEnd(cancel) = change {
+            own.cancel_at_period_end = cancel;
+            own.cancel_at = cancel.then(|| own.items[0].current_period_end);
+        }
+        Ok(own.clone())
+    }
+
+    async fn list_prices(&self) -> Result<Vec<Price>, StripeError> {
+        Ok(vec![])
+    }
+
+    async fn list_events(&self, _: Option<&str>) -> Result<Vec<EventEnvelope>, StripeError> {
+        Ok(vec![])
+    }
+
+    async fn list_customers(&self, _: Option<&str>) -> Result<Page<String>, StripeError> {
+        Ok(Page {
+            items: vec![],
+            has_more: false,
+        })
+    }
+
+    async fn create_product(&self, _: &IdempotencyKey, _: &str, _: &[(String, String)]) -> Result<String, StripeError> {
+        Err(StripeError::NotFound)
+    }
+
+    async fn create_price(&self, _: &IdempotencyKey, _: &NewPrice) -> Result<String, StripeError> {
+        Err(StripeError::NotFound)
+    }
+}
+
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}

@@ -1,0 +1,416 @@
+//! The parts of a test, and a browser that keeps cookies.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request, StatusCode, header},
+};
+use http_body_util::BodyExt;
+use latchkey_billing::{Currency, Interval, Plan, PlanPrice, WebhookSecrets};
+use latchkey_entitlement::{
+    Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
+    policy::{CommentPolicy, SitePolicy},
+};
+use latchkey_server::{Keys, MemoryMailbox, Parts, Secret, Server, ServerConfig, hash};
+use latchkey_store::Store;
+use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
+use latchkey_token::SealKey;
+use serde_json::Value;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use crate::stripe::FakeStripe;
+
+pub(crate) const ORIGIN: &str = "https://account.example.org";
+pub(crate) const HOST: &str = "news.example.org";
+pub(crate) const EDGE_TOKEN: &str = "edge-token-of-the-tests-0123456789";
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_the_tests";
+
+pub(crate) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    pub(crate) fn advance(&self, millis: i64) {
+        self.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[derive(Default)]
+struct Counted(AtomicU64);
+
+impl Ids for Counted {
+    fn uuid(&self) -> Uuid {
+        Uuid::from_u128(u128::from(self.0.fetch_add(1, Ordering::SeqCst)) + (7 << 76) + (2 << 62))
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        hash(&self.0.fetch_add(1, Ordering::SeqCst).to_string())
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Store,
+    pub(crate) stripe: Arc<FakeStripe>,
+    pub(crate) mailbox: Arc<MemoryMailbox>,
+    pub(crate) router: Router,
+    _file: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let file = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock(AtomicI64::new(crate::stripe::at(1_795_500_000).0)));
+        let store = Store::open(&format!("sqlite:{}", file.path().join("test.db").display()))
+            .await
+            .unwrap();
+        store.migrate().await.unwrap();
+        let ids: Arc<dyn Ids> = Arc::new(Counted::default());
+        let stripe = FakeStripe::new(clock.clone());
+        let mailbox = MemoryMailbox::new(clock.clone());
+        let config = config();
+        let sync_config = SyncConfig {
+            plans: config.plans.clone(),
+            derive: latchkey_billing::DerivePolicy::default(),
+            webhook_secrets: WebhookSecrets::new([WEBHOOK_SECRET]),
+            livemode: false,
+            reconcile_every: 600_000,
+        };
+        let sync = Sync::new(
+            store.clone(),
+            stripe.clone() as Arc<dyn Stripe>,
+            clock.clone(),
+            ids.clone(),
+            sync_config,
+        );
+        let seal = SealKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
+        let keys = Keys::load_or_create(store.clone(), seal, clock.clone(), ids.clone())
+            .await
+            .unwrap();
+        let server = Server::new(Parts {
+            config,
+            store: store.clone(),
+            sync,
+            stripe: stripe.clone(),
+            clock: clock.clone(),
+            ids,
+            mailer: mailbox.clone(),
+            keys,
+        });
+        Self {
+            clock,
+            store,
+            stripe,
+            mailbox,
+            router: server.router(),
+            _file: file,
+        }
+    }
+
+    pub(crate) fn browser(&self) -> Browser {
+        Browser {
+            router: self.router.clone(),
+            jar: BTreeMap::new(),
+        }
+    }
+
+    /// A call of an edge or of another program with the token.
+    pub(crate) async fn edge(&self, method: &str, path: &str, body: Value) -> Answer {
+        self.program(method, path, body, Some(EDGE_TOKEN)).await
+    }
+
+    pub(crate) async fn program(&self, method: &str, path: &str, body: Value, token: Option<&str>) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", "application/json");
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            Body::from(body.to_string())
+        };
+        Answer::read(self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()).await
+    }
+
+    /// The newest letter's text.
+    pub(crate) fn last_letter(&self) -> String {
+        self.mailbox
+            .letters()
+            .last()
+            .expect("no letter was sent")
+            .mail
+            .text
+            .clone()
+    }
+
+    /// The path of the newest letter's link.
+    pub(crate) fn last_link(&self) -> String {
+        let letter = self.last_letter();
+        let line = letter
+            .lines()
+            .find(|line| line.starts_with(ORIGIN))
+            .expect("no link in the letter");
+        line[ORIGIN.len()..].to_owned()
+    }
+
+    pub(crate) fn last_code(&self) -> String {
+        let letter = self.last_letter();
+        letter
+            .lines()
+            .find_map(|line| line.strip_prefix("    "))
+            .expect("no code in the letter")
+            .to_owned()
+    }
+
+    /// A reader chooses a plan and comes to the payment page. Gives the browser and the session's id.
+    pub(crate) async fn begin_checkout(&self, browser: &mut Browser, email: &str) -> String {
+        let page = browser.get("/support?site=sit_news&to=/article-1").await;
+        let mut form = page.hidden();
+        form.push(("email".into(), email.into()));
+        form.push(("price".into(), "prc_month".into()));
+        let answer = browser.post("/support/checkout", &form).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        answer.location().rsplit('/').next().unwrap().to_owned()
+    }
+
+    /// The whole walk up to a signed-in payer on the account origin.
+    pub(crate) async fn payer(&self, email: &str) -> Browser {
+        let mut browser = self.browser();
+        let session = self.begin_checkout(&mut browser, email).await;
+        self.stripe.pay(&session);
+        let answer = browser.get(&format!("/return?session_id={session}")).await;
+        assert!(
+            answer
+                .location()
+                .starts_with("https://news.example.org/.latchkey/enter"),
+            "{answer:?}"
+        );
+        browser
+    }
+
+    /// The hand-over to the site; gives what the edge gets.
+    pub(crate) async fn enter(&self, browser: &mut Browser) -> Value {
+        let code = self.enter_code(browser, "nonce-1").await;
+        let answer = self
+            .edge(
+                "POST",
+                "/edge/v1/enter",
+                serde_json::json!({"host": HOST, "code": code, "nonce": "nonce-1"}),
+            )
+            .await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+        answer.json()
+    }
+
+    pub(crate) async fn enter_code(&self, browser: &mut Browser, nonce: &str) -> String {
+        let answer = browser
+            .get(&format!(
+                "/account/enter?host={HOST}&nonce={}&to=/article-1",
+                nonce_hash(nonce)
+            ))
+            .await;
+        let location = answer.location();
+        assert!(
+            location.starts_with("https://news.example.org/.latchkey/enter?code="),
+            "{location}"
+        );
+        let query = location.split_once("code=").unwrap().1;
+        query.split('&').next().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn nonce_hash(nonce: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash(nonce))
+}
+
+fn config() -> ServerConfig {
+    let mut config = ServerConfig::new(ORIGIN, "The Daily Example", Secret::new(EDGE_TOKEN));
+    let news = SiteId::parse("sit_news").unwrap();
+    let mut site = SitePolicy::new(news.clone(), "The Daily Example".into());
+    site.hosts = vec![HOST.into()];
+    site.comments = CommentPolicy {
+        forbidden_words: vec!["darn".into()],
+        entitlement_needed: false,
+    };
+    let sport = SiteId::parse("sit_sport").unwrap();
+    let mut other = SitePolicy::new(sport.clone(), "Sport".into());
+    other.hosts = vec!["sport.example.org".into()];
+    config.sites = vec![site, other];
+    config.site_secrets = BTreeMap::from([
+        (news, Secret::new("secret of news")),
+        (sport, Secret::new("secret of sport")),
+    ]);
+    let price = |id: &str, stripe: &str, amount_minor, interval| PlanPrice {
+        id: PriceId::parse(id).unwrap(),
+        stripe_price: stripe.into(),
+        currency: Currency::parse("eur").unwrap(),
+        amount_minor,
+        interval,
+        interval_count: 1,
+    };
+    config.plans = vec![Plan {
+        id: PlanId::parse("pln_support").unwrap(),
+        key: "support".into(),
+        name: "Supporter".into(),
+        description: "Every page without ads.".into(),
+        entitlements: Scope::parse("ad_free comments").unwrap(),
+        sites: Sites::All,
+        prices: vec![
+            price("prc_month", "price_month", 400, Interval::Month),
+            price("prc_year", "price_year", 4000, Interval::Year),
+        ],
+    }];
+    config
+}
+
+/// A browser: keeps cookies, follows nothing by itself.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    router: Router,
+    pub(crate) jar: BTreeMap<String, String>,
+}
+
+impl Browser {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.send("GET", path, &[], None).await
+    }
+
+    pub(crate) async fn head(&mut self, path: &str) -> Answer {
+        self.send("HEAD", path, &[], None).await
+    }
+
+    /// Sends a form as a page of this origin does.
+    pub(crate) async fn post(&mut self, path: &str, form: &[(String, String)]) -> Answer {
+        self.send(
+            "POST",
+            path,
+            &[("sec-fetch-site", "same-origin"), ("origin", ORIGIN)],
+            Some(form),
+        )
+        .await
+    }
+
+    pub(crate) async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        form: Option<&[(String, String)]>,
+    ) -> Answer {
+        let cookies: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(
+            header::USER_AGENT,
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0",
+        );
+        if !cookies.is_empty() {
+            request = request.header(header::COOKIE, cookies.join("; "));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = form.map_or_else(Body::empty, |form| {
+            let text = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(form)
+                .finish();
+            Body::from(text)
+        });
+        let request = request
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body)
+            .unwrap();
+        let answer = Answer::read(self.router.clone().oneshot(request).await.unwrap()).await;
+        for line in answer.headers.get_all(header::SET_COOKIE) {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            if value.is_empty() {
+                self.jar.remove(name);
+            } else {
+                self.jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        answer
+    }
+
+    /// Opens a page and sends one of its buttons: the form's hidden fields and what is added.
+    pub(crate) async fn submit(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut form = self.get(page).await.hidden();
+        form.extend(
+            fields
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
+        self.post(action, &form).await
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    async fn read(response: axum::response::Response) -> Self {
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn location(&self) -> &str {
+        self.header("location")
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// Hidden fields of the page's forms; the same name counts once.
+    pub(crate) fn hidden(&self) -> Vec<(String, String)> {
+        let mut fields: Vec<(String, String)> = vec![];
+        for part in self.body.split("<input type=\"hidden\" name=\"").skip(1) {
+            let (name, rest) = part.split_once("\" value=\"").unwrap();
+            let value = rest
+                .split('"')
+                .next()
+                .unwrap()
+                .replace("&#38;", "&")
+                .replace("&amp;", "&")
+                .replace("&#x2f;", "/")
+                .replace("&#47;", "/");
+            if !fields.iter().any(|(known, _)| known == name) {
+                fields.push((name.to_owned(), value));
+            }
+        }
+        fields
+    }
+}

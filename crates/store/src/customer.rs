@@ -1,0 +1,182 @@
+//! Stripe customers: whose they are, which are waiting for a sync, and who is syncing them.
+//!
+//! A lease is taken before Stripe is read, so that an older answer is never recorded after a newer one. Its owner's name must be
+//! new for each sync or claim: it is what tells a worker that overslept from the one that came after it.
+
+use latchkey_entitlement::{AccountId, Timestamp};
+
+use crate::{
+    MAX_ROWS, Store, StoreError, capped,
+    database::{link::Link, row::Row, value::args},
+};
+
+const TABLE: &str = "customer";
+
+/// A Stripe customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Customer {
+    /// Stripe's id.
+    pub id: String,
+    /// Whose; `None` until it is known.
+    pub account: Option<AccountId>,
+    /// Whether it is of Stripe's live mode.
+    pub livemode: bool,
+    /// Since when, or from when on, it waits for a sync.
+    pub dirty_at: Option<Timestamp>,
+    /// Who is syncing it.
+    pub lease_owner: Option<String>,
+    /// When that lease runs out.
+    pub lease_until: Option<Timestamp>,
+    /// The last committed sync.
+    pub synced_at: Option<Timestamp>,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
+}
+
+impl Store {
+    /// Records whose a customer is, and marks it dirty if that is new. False, and nothing changed, if it is another account's.
+    pub async fn link_customer(
+        &self,
+        customer: &str,
+        account: &AccountId,
+        livemode: bool,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut link = self.write().await?;
+        // The row first, so that it is locked by the statement after it whoever made it.
+        link.execute(CREATE, args![customer, livemode, now]).await?;
+        let linked = match link.row(LINK, args![customer, account, now]).await? {
+            Some(_) => true,
+            None => link.any(IS_LINKED, args![customer, account]).await?,
+        };
+        link.commit().await?;
+        Ok(linked)
+    }
+
+    /// One customer.
+    pub async fn customer(&self, id: &str) -> Result<Option<Customer>, StoreError> {
+        self.read()
+            .await?
+            .row(BY_ID, args![id])
+            .await?
+            .as_ref()
+            .map(read)
+            .transpose()
+    }
+
+    /// The customers of an account, oldest first.
+    pub async fn customers_of(&self, account: &AccountId) -> Result<Vec<Customer>, StoreError> {
+        self.read()
+            .await?
+            .rows(OF_ACCOUNT, args![account, i64::from(MAX_ROWS)])
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// Whose a customer is.
+    pub async fn account_of_customer(&self, id: &str) -> Result<Option<AccountId>, StoreError> {
+        Ok(self.customer(id).await?.and_then(|customer| customer.account))
+    }
+
+    /// Asks for a sync of a customer; makes its row, without an account, if it is unknown.
+    pub async fn mark_dirty(&self, customer: &str, livemode: bool, now: Timestamp) -> Result<(), StoreError> {
+        let mut link = self.write().await?;
+        mark(&mut link, customer, livemode, now).await?;
+        link.commit().await
+    }
+
+    /// Leases dirty customers to `owner`, those that waited longest first.
+    pub async fn claim_dirty(
+        &self,
+        owner: &str,
+        lease_until: Timestamp,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut link = self.write().await?;
+        let rows = link.rows(CLAIM, args![owner, lease_until, now, capped(limit)]).await?;
+        let mut claimed = rows
+            .iter()
+            .map(|row| Ok((row.moment("dirty_at")?, row.text("id")?)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        link.commit().await?;
+        claimed.sort();
+        Ok(claimed.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// Leases one customer, dirty or not. False if it is leased (to the same owner, too) or unknown.
+    pub async fn lease_customer(
+        &self,
+        customer: &str,
+        owner: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.change(LEASE, args![customer, owner, lease_until, now]).await
+    }
+
+    /// Gives a lease back without a commit; false if it is not `owner`'s any more.
+    ///
+    /// With `again_at` the customer is dirty from that moment on; without, it is clean. A mark that was made during the lease
+    /// outlives both.
+    pub async fn release_customer(
+        &self,
+        customer: &str,
+        owner: &str,
+        again_at: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        self.change(RELEASE, args![customer, owner, again_at]).await
+    }
+
+    /// Customers whose last sync was before `moment`, or never, the oldest first: for walking through all of them.
+    pub async fn customers_not_synced_since(&self, moment: Timestamp, limit: u32) -> Result<Vec<Customer>, StoreError> {
+        self.read()
+            .await?
+            .rows(NOT_SYNCED, args![moment, capped(limit)])
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+}
+
+/// Marks a customer dirty within a transaction.
+pub(crate) async fn mark(link: &mut Link, customer: &str, livemode: bool, now: Timestamp) -> Result<(), StoreError> {
+    link.execute(MARK, args![customer, livemode, now]).await.map(drop)
+}
+
+fn read(row: &Row) -> Result<Customer, StoreError> {
+    Ok(Customer {
+        id: row.text("id")?,
+        account: row.maybe_parsed(TABLE, "account")?,
+        livemode: row.bool("livemode")?,
+        dirty_at: row.maybe_moment("dirty_at")?,
+        lease_owner: row.maybe_text("lease_owner")?,
+        lease_until: row.maybe_moment("lease_until")?,
+        synced_at: row.maybe_moment("synced_at")?,
+        created_at: row.moment("created_at")?,
+    })
+}
+
+crate::statements! {
+    CREATE = "INSERT INTO customer (id, livemode, dirty_mark, leased_mark, created_at) VALUES ($1, $2, 0, 0, $3) \
+        ON CONFLICT (id) DO NOTHING";
+    LINK = "UPDATE customer SET account = $2, dirty_mark = dirty_mark + 1, \
+        dirty_at = CASE WHEN dirty_at < $3 THEN dirty_at ELSE $3 END WHERE id = $1 AND account IS NULL RETURNING id";
+    IS_LINKED = "SELECT id FROM customer WHERE id = $1 AND account = $2";
+    BY_ID = "SELECT * FROM customer WHERE id = $1";
+    OF_ACCOUNT = "SELECT * FROM customer WHERE account = $1 ORDER BY created_at, id LIMIT $2";
+    MARK = "INSERT INTO customer (id, livemode, dirty_at, dirty_mark, leased_mark, created_at) VALUES ($1, $2, $3, 1, 0, $3) \
+        ON CONFLICT (id) DO UPDATE SET dirty_mark = customer.dirty_mark + 1, \
+        dirty_at = CASE WHEN customer.dirty_at < $3 THEN customer.dirty_at ELSE $3 END";
+    CLAIM = "UPDATE customer SET lease_owner = $1, lease_until = $2, leased_mark = dirty_mark WHERE id IN \
+        (SELECT id FROM customer WHERE dirty_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) ORDER BY dirty_at, id LIMIT $4) \
+        AND dirty_at <= $3 AND (lease_until IS NULL OR lease_until <= $3) RETURNING id, dirty_at";
+    LEASE = "UPDATE customer SET lease_owner = $2, lease_until = $3, leased_mark = dirty_mark \
+        WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $4)";
+    RELEASE = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, \
+        dirty_at = CASE WHEN dirty_mark = leased_mark THEN $3 ELSE dirty_at END WHERE id = $1 AND lease_owner = $2";
+    NOT_SYNCED = "SELECT * FROM customer WHERE synced_at IS NULL OR synced_at < $1 ORDER BY COALESCE(synced_at, 0), id LIMIT $2";
+}

@@ -1,0 +1,248 @@
+//! The inbox: Stripe's events, kept before they are acknowledged, and done in the transaction of their effect.
+
+use latchkey_entitlement::Timestamp;
+
+use crate::{
+    MAX_ROWS, Store, StoreError, capped, customer,
+    database::{link::Link, row::Row, value::args},
+};
+
+const TABLE: &str = "stripe_event";
+/// Longest error that is kept with an event, in characters.
+const MAX_ERROR_CHARS: usize = 500;
+
+/// An event that arrived.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// Stripe's id.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Whether it is of Stripe's live mode.
+    pub livemode: bool,
+    /// The customer it is about, if it names one.
+    pub customer: Option<String>,
+    /// The object it is about; empty if it names none.
+    pub object_id: String,
+    /// The body as it came.
+    pub raw: Vec<u8>,
+}
+
+/// An event of the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Stripe's id.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Whether it is of Stripe's live mode.
+    pub livemode: bool,
+    /// The customer.
+    pub customer: Option<String>,
+    /// The object; empty if it names none.
+    pub object_id: String,
+    /// The body as it came.
+    pub raw: Vec<u8>,
+    /// Where it stands.
+    pub state: EventState,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// How often it failed.
+    pub tries: u32,
+    /// When it came first.
+    pub received_at: Timestamp,
+    /// When it was done.
+    pub done_at: Option<Timestamp>,
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventState {
+    /// Kept, and nothing else.
+    Pending,
+    /// Its effect, if any, is recorded.
+    Done,
+    /// Nothing more is tried; shown to the operator.
+    Failed,
+}
+
+impl EventState {
+    /// The word stored in the database and shown in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Pending, Self::Done, Self::Failed]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
+impl Store {
+    /// Keeps events, all in one transaction; for each, in the order given, whether it is new.
+    ///
+    /// New events mark their customers dirty in the same transaction, so that none is kept and forgotten.
+    pub async fn receive_events(&self, events: Vec<NewEvent>, now: Timestamp) -> Result<Vec<bool>, StoreError> {
+        // In the order of ids, so that two batches with the same events cannot wait for each other; customers the same.
+        let mut order: Vec<(usize, NewEvent)> = events.into_iter().enumerate().collect();
+        order.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+        let mut customers: Vec<(String, bool)> = order
+            .iter()
+            .filter_map(|(_, event)| Some((event.customer.clone()?, event.livemode)))
+            .collect();
+        customers.sort();
+        customers.dedup_by(|a, b| a.0 == b.0);
+
+        let mut link = self.write().await?;
+        for (customer, livemode) in &customers {
+            link.execute(CUSTOMER, args![customer, *livemode, now]).await?;
+        }
+        let mut new = vec![false; order.len()];
+        let mut touched = Vec::new();
+        for (index, event) in order {
+            let NewEvent {
+                id,
+                kind,
+                livemode,
+                customer,
+                object_id,
+                raw,
+            } = event;
+            let inserted = link
+                .execute(
+                    RECEIVE,
+                    args![id, kind, livemode, customer.clone(), object_id, raw, now],
+                )
+                .await?
+                == 1;
+            if let Some(slot) = new.get_mut(index) {
+                *slot = inserted;
+            }
+            touched.extend(customer.filter(|_| inserted).map(|customer| (customer, livemode)));
+        }
+        touched.sort();
+        touched.dedup_by(|a, b| a.0 == b.0);
+        for (customer, livemode) in touched {
+            customer::mark(&mut link, &customer, livemode, now).await?;
+        }
+        link.commit().await?;
+        Ok(new)
+    }
+
+    /// One event.
+    pub async fn event(&self, id: &str) -> Result<Option<Event>, StoreError> {
+        self.read()
+            .await?
+            .row(BY_ID, args![id])
+            .await?
+            .as_ref()
+            .map(read)
+            .transpose()
+    }
+
+    /// The pending events of a customer, oldest first.
+    pub async fn pending_events(&self, customer: &str) -> Result<Vec<Event>, StoreError> {
+        self.read()
+            .await?
+            .rows(PENDING, args![customer, i64::from(MAX_ROWS)])
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// Pending events that name no customer, oldest first.
+    pub async fn unassigned_events(&self, limit: u32) -> Result<Vec<Event>, StoreError> {
+        self.read()
+            .await?
+            .rows(UNASSIGNED, args![capped(limit)])
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
+    /// Records the customer of an event that names none, and marks it dirty; false if the event is unknown or has one.
+    pub async fn assign_event(&self, id: &str, customer: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut link = self.write().await?;
+        let Some(event) = link.row(UNASSIGNED_BY_ID, args![id]).await? else {
+            return Ok(false);
+        };
+        customer::mark(&mut link, customer, event.bool("livemode")?, now).await?;
+        let assigned = link.execute(ASSIGN, args![id, customer]).await? == 1;
+        link.commit().await?;
+        Ok(assigned)
+    }
+
+    /// Gives an event up, and keeps the reason for the operator.
+    pub async fn event_failed(&self, id: &str, error: &str, now: Timestamp) -> Result<(), StoreError> {
+        let error: String = error.chars().filter(|c| *c != '\0').take(MAX_ERROR_CHARS).collect();
+        self.change(FAILED, args![id, error, now]).await.map(drop)
+    }
+
+    /// Marks events done that have no effect; how many of them were pending.
+    pub async fn events_done(&self, ids: &[String], now: Timestamp) -> Result<u64, StoreError> {
+        let mut link = self.write().await?;
+        let done = done(&mut link, ids, now).await?;
+        link.commit().await?;
+        Ok(done)
+    }
+
+    /// Events in one state, or in any, newest first.
+    pub async fn list_events(&self, state: Option<EventState>, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let mut link = self.read().await?;
+        let rows = match state {
+            Some(state) => link.rows(LIST_STATE, args![state.as_str(), capped(limit)]).await?,
+            None => link.rows(LIST, args![capped(limit)]).await?,
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+/// Marks events done within a transaction.
+pub(crate) async fn done(link: &mut Link, ids: &[String], now: Timestamp) -> Result<u64, StoreError> {
+    let mut done = 0;
+    for id in ids {
+        done += link.execute(DONE, args![id, now]).await?;
+    }
+    Ok(done)
+}
+
+fn read(row: &Row) -> Result<Event, StoreError> {
+    Ok(Event {
+        id: row.text("id")?,
+        kind: row.text("kind")?,
+        livemode: row.bool("livemode")?,
+        customer: row.maybe_text("customer")?,
+        object_id: row.text("object_id")?,
+        raw: row.bytes("raw")?,
+        state: row.word(TABLE, "state", EventState::parse)?,
+        error: row.maybe_text("error")?,
+        tries: row.count(TABLE, "tries")?,
+        received_at: row.moment("received_at")?,
+        done_at: row.maybe_moment("done_at")?,
+    })
+}
+
+crate::statements! {
+    CUSTOMER = "INSERT INTO customer (id, livemode, dirty_mark, leased_mark, created_at) VALUES ($1, $2, 0, 0, $3) \
+        ON CONFLICT (id) DO NOTHING";
+    RECEIVE = "INSERT INTO stripe_event (id, kind, livemode, customer, object_id, raw, state, tries, received_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7) ON CONFLICT (id) DO NOTHING";
+    BY_ID = "SELECT * FROM stripe_event WHERE id = $1";
+    PENDING = "SELECT * FROM stripe_event WHERE customer = $1 AND state = 'pending' ORDER BY received_at, id LIMIT $2";
+    UNASSIGNED = "SELECT * FROM stripe_event WHERE customer IS NULL AND state = 'pending' ORDER BY received_at, id LIMIT $1";
+    UNASSIGNED_BY_ID = "SELECT * FROM stripe_event WHERE id = $1 AND customer IS NULL";
+    ASSIGN = "UPDATE stripe_event SET customer = $2 WHERE id = $1 AND customer IS NULL";
+    FAILED = "UPDATE stripe_event SET state = 'failed', error = $2, tries = tries + 1, done_at = $3 \
+        WHERE id = $1 AND state <> 'done'";
+    DONE = "UPDATE stripe_event SET state = 'done', done_at = $2, error = NULL WHERE id = $1 AND state <> 'done'";
+    LIST = "SELECT * FROM stripe_event ORDER BY received_at DESC, id DESC LIMIT $1";
+    LIST_STATE = "SELECT * FROM stripe_event WHERE state = $1 ORDER BY received_at DESC, id DESC LIMIT $2";
+}

@@ -1,0 +1,110 @@
+//! The outbox: effects (mail, webhooks out), stored with their cause and done at least once.
+
+use latchkey_entitlement::Timestamp;
+
+use crate::{
+    Store, StoreError, capped,
+    database::{link::Link, row::Row, value::args},
+};
+
+const TABLE: &str = "outbox_effect";
+/// Longest error that is kept, in characters.
+const MAX_ERROR_CHARS: usize = 500;
+
+/// An effect to be stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEffect {
+    /// What is to be done, in the caller's words.
+    pub kind: String,
+    /// What it needs; JSON by custom.
+    pub payload: String,
+}
+
+/// An effect that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// Identifier, in the order of storing.
+    pub id: u64,
+    /// What is to be done.
+    pub kind: String,
+    /// What it needs.
+    pub payload: String,
+    /// How often it was claimed, this time included.
+    pub tries: u32,
+    /// When it was stored.
+    pub created_at: Timestamp,
+}
+
+impl Store {
+    /// Stores an effect.
+    pub async fn enqueue(&self, kind: &str, payload: &str, now: Timestamp) -> Result<u64, StoreError> {
+        let mut link = self.write().await?;
+        let id = add(&mut link, kind, payload, now).await?;
+        link.commit().await?;
+        Ok(id)
+    }
+
+    /// Takes effects that are due, oldest first. Whoever does not call [`Store::outbox_done`] or [`Store::outbox_failed`] before
+    /// `lease_until` will see them taken by another.
+    pub async fn claim_outbox(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Effect>, StoreError> {
+        let mut link = self.write().await?;
+        let rows = link.rows(CLAIM, args![now, lease_until, capped(limit)]).await?;
+        let mut effects = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        link.commit().await?;
+        effects.sort_by_key(|effect| effect.id);
+        Ok(effects)
+    }
+
+    /// Notes that an effect was done.
+    pub async fn outbox_done(&self, id: u64, now: Timestamp) -> Result<(), StoreError> {
+        self.change(DONE, args![id, now]).await.map(drop)
+    }
+
+    /// Notes that an effect failed; it is due again at `again_at`, or given up and kept for the operator.
+    pub async fn outbox_failed(&self, id: u64, error: &str, again_at: Option<Timestamp>) -> Result<(), StoreError> {
+        let error: String = error.chars().filter(|c| *c != '\0').take(MAX_ERROR_CHARS).collect();
+        let state = if again_at.is_some() { "pending" } else { "failed" };
+        self.change(FAILED, args![id, error, state, again_at]).await.map(drop)
+    }
+
+    /// Effects that were given up, newest first, with their last error.
+    pub async fn failed_effects(&self, limit: u32) -> Result<Vec<(Effect, String)>, StoreError> {
+        let rows = self.read().await?.rows(LIST_FAILED, args![capped(limit)]).await?;
+        rows.iter()
+            .map(|row| Ok((read(row)?, row.maybe_text("error")?.unwrap_or_default())))
+            .collect()
+    }
+}
+
+/// Stores an effect within a transaction.
+pub(crate) async fn add(link: &mut Link, kind: &str, payload: &str, now: Timestamp) -> Result<u64, StoreError> {
+    let id: u64 = link.one(NUMBER, &[]).await?.count("counter", "value")?;
+    link.execute(ADD, args![id, kind, payload, now]).await?;
+    Ok(id)
+}
+
+fn read(row: &Row) -> Result<Effect, StoreError> {
+    Ok(Effect {
+        id: row.count(TABLE, "id")?,
+        kind: row.text("kind")?,
+        payload: row.text("payload")?,
+        tries: row.count(TABLE, "tries")?,
+        created_at: row.moment("created_at")?,
+    })
+}
+
+crate::statements! {
+    NUMBER = "UPDATE counter SET value = value + 1 WHERE name = 'outbox' RETURNING value";
+    ADD = "INSERT INTO outbox_effect (id, kind, payload, state, tries, due_at, created_at) VALUES ($1, $2, $3, 'pending', 0, $4, $4)";
+    CLAIM = "UPDATE outbox_effect SET due_at = $2, tries = tries + 1 WHERE id IN \
+        (SELECT id FROM outbox_effect WHERE state = 'pending' AND due_at <= $1 ORDER BY id LIMIT $3) \
+        AND state = 'pending' AND due_at <= $1 RETURNING *";
+    DONE = "UPDATE outbox_effect SET state = 'done', done_at = $2, error = NULL WHERE id = $1 AND state <> 'done'";
+    FAILED = "UPDATE outbox_effect SET state = $3, error = $2, due_at = COALESCE($4, due_at) WHERE id = $1 AND state <> 'done'";
+    LIST_FAILED = "SELECT * FROM outbox_effect WHERE state = 'failed' ORDER BY id DESC LIMIT $1";
+}

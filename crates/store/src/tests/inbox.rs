@@ -1,0 +1,93 @@
+use super::{NOW, at, at_once, on_both};
+use crate::{EventState, NewEvent};
+
+fn new(id: &str, customer: Option<&str>) -> NewEvent {
+    NewEvent {
+        id: id.to_owned(),
+        kind: "invoice.paid".to_owned(),
+        livemode: false,
+        customer: customer.map(str::to_owned),
+        object_id: "in_1".to_owned(),
+        raw: b"{\"\0\xFF".to_vec(),
+    }
+}
+
+on_both!(
+    an_event_is_kept_once_and_marks_its_customer,
+    store => {
+        let batch = vec![new("evt_2", Some("cus_b")), new("evt_1", None), new("evt_2", Some("cus_b"))];
+        assert_eq!(store.receive_events(batch, NOW).await.unwrap(), [true, true, false]);
+        assert_eq!(store.receive_events(vec![new("evt_1", None), new("evt_3", Some("cus_a"))], at(1)).await.unwrap(), [false, true]);
+        assert_eq!(store.pending_events("cus_b").await.unwrap()[0].raw, b"{\"\0\xFF");
+        assert_eq!(store.unassigned_events(9).await.unwrap().len(), 1);
+        assert_eq!(store.claim_dirty("w1", at(100), at(1), 9).await.unwrap(), ["cus_b", "cus_a"]);
+        assert!(store.customer("cus_a").await.unwrap().unwrap().account.is_none());
+
+        assert!(store.assign_event("evt_1", "cus_c", at(2)).await.unwrap());
+        assert!(!store.assign_event("evt_1", "cus_a", at(2)).await.unwrap());
+        assert_eq!(store.claim_dirty("w2", at(100), at(2), 9).await.unwrap(), ["cus_c"]);
+        assert_eq!(store.events_done(&["evt_1".into(), "evt_9".into()], at(3)).await.unwrap(), 1);
+        store.event_failed("evt_2", "cannot be read", at(3)).await.unwrap();
+        store.event_failed("evt_1", "too late", at(3)).await.unwrap();
+        let failed = store.list_events(Some(EventState::Failed), 9).await.unwrap();
+        assert_eq!((failed.len(), failed[0].error.as_deref(), failed[0].tries), (1, Some("cannot be read"), 1));
+        assert_eq!(store.list_events(None, 9).await.unwrap().len(), 3);
+        assert_eq!(store.event("evt_1").await.unwrap().unwrap().done_at, Some(at(3)));
+    }
+);
+
+on_both!(
+    overlapping_batches_at_once_keep_each_event_once,
+    store => {
+        let answers = at_once(&store, |store, index| async move {
+            // Each batch has twenty of thirty events, in an order of its own, with customers shared by all.
+            let mut batch: Vec<NewEvent> = (0..20_u8)
+                .map(|n| (n * 7 + index * 3) % 30)
+                .map(|n| new(&format!("evt_{n:02}"), Some(&format!("cus_{}", n % 4))))
+                .collect();
+            if index % 2 == 0 {
+                batch.reverse();
+            }
+            let ids: Vec<String> = batch.iter().map(|event| event.id.clone()).collect();
+            let fresh = store.receive_events(batch, at(1)).await.unwrap();
+            ids.into_iter().zip(fresh).filter(|(_, new)| *new).map(|(id, _)| id).collect::<Vec<_>>()
+        }).await;
+        let mut all: Vec<String> = answers.into_iter().flatten().collect();
+        let claimed_new = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), claimed_new, "an event was new twice");
+        assert_eq!(store.list_events(None, 100).await.unwrap().len(), all.len());
+        assert_eq!(store.claim_dirty("w", at(100), at(1), 9).await.unwrap().len(), 4);
+    }
+);
+
+on_both!(
+    workers_share_dirty_customers_and_failed_ones_wait,
+    store => {
+        for n in 0..20 {
+            store.mark_dirty(&format!("cus_{n:02}"), false, NOW).await.unwrap();
+        }
+        let claims = at_once(&store, |store, index| async move {
+            store.claim_dirty(&format!("w{index}"), at(50), NOW, 4).await.unwrap()
+        }).await;
+        let mut all: Vec<String> = claims.into_iter().flatten().collect();
+        let claimed = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), claimed, "a customer was claimed twice");
+        let rest = store.claim_dirty("last", at(50), NOW, 100).await.unwrap();
+        assert_eq!(claimed + rest.len(), 20);
+        assert!(!store.lease_customer("cus_00", "x", at(49), at(90)).await.unwrap());
+        assert_eq!(store.claim_dirty("after", at(99), at(50), 100).await.unwrap().len(), 20, "leases run out");
+
+        assert!(!store.release_customer("cus_00", "last", None).await.unwrap(), "not its lease any more");
+        assert!(store.release_customer("cus_00", "after", Some(at(500))).await.unwrap());
+        assert!(store.release_customer("cus_01", "after", None).await.unwrap());
+        store.mark_dirty("cus_02", false, at(60)).await.unwrap();
+        assert!(store.release_customer("cus_02", "after", Some(at(500))).await.unwrap());
+        assert_eq!(store.claim_dirty("b", at(990), at(61), 100).await.unwrap(), ["cus_02"]);
+        store.mark_dirty("cus_00", false, at(62)).await.unwrap();
+        assert_eq!(store.claim_dirty("c", at(990), at(62), 100).await.unwrap(), ["cus_00"], "a mark shortens the wait");
+    }
+);

@@ -1,0 +1,43 @@
+use super::stores;
+use crate::{
+    account, account_merge, attempt, customer, database, enter_code, grant, inbox, key, limit, login, outbox, plan,
+    prune, revocation, schema, session, setting, standing, sync_commit,
+};
+
+#[tokio::test]
+async fn every_statement_is_understood_by_both_databases() {
+    let files = [
+        ("account", account::STATEMENTS),
+        ("account_merge", account_merge::STATEMENTS),
+        ("attempt", attempt::STATEMENTS),
+        ("customer", customer::STATEMENTS),
+        ("database", database::STATEMENTS),
+        ("enter_code", enter_code::STATEMENTS),
+        ("grant", grant::STATEMENTS),
+        ("inbox", inbox::STATEMENTS),
+        ("key", key::STATEMENTS),
+        ("limit", limit::STATEMENTS),
+        ("login", login::STATEMENTS),
+        ("outbox", outbox::STATEMENTS),
+        ("plan", plan::STATEMENTS),
+        ("prune", prune::STATEMENTS),
+        ("revocation", revocation::STATEMENTS),
+        ("schema", schema::STATEMENTS),
+        ("session", session::STATEMENTS),
+        ("setting", setting::STATEMENTS),
+        ("standing", standing::STATEMENTS),
+        ("sync_commit", sync_commit::STATEMENTS),
+    ];
+    for fixture in stores().await {
+        let mut refused = vec![];
+        for (file, statements) in files {
+            for (name, sql) in statements {
+                if let Err(error) = fixture.store.write().await.unwrap().prepare(sql).await {
+                    refused.push(format!("{file}::{name} on {:?}: {error}", fixture.store.backend()));
+                }
+            }
+        }
+        assert!(refused.is_empty(), "{}", refused.join("\n"));
+        fixture.close().await;
+    }
+}

@@ -1,0 +1,432 @@
+//! The gateway: [`Stripe`] over HTTP.
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use async_trait::async_trait;
+use http::HeaderValue;
+use latchkey_billing::{
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Interval, Invoice,
+    NewCheckout, NewCustomer, NewPrice, Page, ParseError, Price, Stripe, StripeError, Subscription, SubscriptionChange,
+    SubscriptionStatus, Timestamp, parse_customer, parse_invoice, parse_page, parse_price, parse_session,
+    parse_subscription,
+};
+use serde_json::Value;
+use stripe_billing::{billing_portal_session as portal, invoice, subscription as sub};
+use stripe_checkout::{CheckoutSessionMode, checkout_session as checkout};
+use stripe_client_core::{RequestBuilder, StripeRequest};
+use stripe_core::{customer, event};
+use stripe_product::{price, product};
+use url::{Host, Url};
+
+use crate::transport::{Jitter, Transport};
+
+/// Most entries that Stripe gives in one page.
+const PAGE: i64 = 100;
+/// Most pages of one list that are read. A list that goes on is an error, since a part of it would be taken for the whole.
+pub const MAX_PAGES: usize = 100;
+/// How many of a customer's newest Checkout sessions and invoices are read.
+const NEWEST: i64 = 10;
+/// Longest Stripe id that is put into a path, in bytes.
+const MAX_ID_LENGTH: usize = 255;
+const STRIPE_URL: &str = "https://api.stripe.com";
+
+/// Stripe's secret or restricted key. Printed redacted.
+#[derive(Clone)]
+pub struct SecretKey(String);
+
+impl SecretKey {
+    /// From configuration; surrounding white space is dropped.
+    pub fn new(key: &str) -> Self {
+        Self(key.trim().to_owned())
+    }
+
+    fn livemode(&self) -> Option<bool> {
+        let rest = self.0.strip_prefix("sk_").or_else(|| self.0.strip_prefix("rk_"))?;
+        if rest.starts_with("live_") {
+            Some(true)
+        } else {
+            rest.starts_with("test_").then_some(false)
+        }
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKey(redacted)")
+    }
+}
+
+/// What a gateway needs.
+pub struct Config {
+    /// The key.
+    pub secret_key: SecretKey,
+    /// Another address than Stripe's, for a sandbox: `https`, or `http` on this machine.
+    pub base_url: Option<Url>,
+    /// How long one attempt may take; see [`crate::CALL_TIMEOUT`].
+    pub timeout: Duration,
+    /// Spreads retries.
+    pub jitter: Jitter,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// The key has the wrong form.
+    #[error("the Stripe key begins with none of sk_live_, sk_test_, rk_live_, rk_test_")]
+    Key,
+    /// The address would send the key in the clear, or is not an address.
+    #[error("Stripe's address must begin with https, or with http for localhost")]
+    BaseUrl,
+    /// The TLS library could not be set up.
+    #[error("TLS cannot be set up")]
+    Tls,
+}
+
+/// Stripe over HTTP. Cheap to share behind an `Arc`; keeps a pool of connections.
+pub struct Gateway {
+    transport: Transport,
+    livemode: bool,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("livemode", &self.livemode)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+impl Gateway {
+    /// A gateway; makes no call yet.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        let livemode = config.secret_key.livemode().ok_or(ConfigError::Key)?;
+        let base = match &config.base_url {
+            None => STRIPE_URL.to_owned(),
+            Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url)) => {
+                url.as_str().trim_end_matches('/').to_owned()
+            }
+            Some(_) => return Err(ConfigError::BaseUrl),
+        };
+        let mut authorization =
+            HeaderValue::from_str(&format!("Bearer {}", config.secret_key.0)).map_err(|_| ConfigError::Key)?;
+        authorization.set_sensitive(true);
+        let transport =
+            Transport::new(base, authorization, config.timeout, config.jitter).map_err(|_| ConfigError::Tls)?;
+        Ok(Self { transport, livemode })
+    }
+
+    /// Whether the key is a live-mode key.
+    pub const fn livemode(&self) -> bool {
+        self.livemode
+    }
+
+    async fn get(&self, request: RequestBuilder) -> Result<Value, StripeError> {
+        self.transport.send(request, None).await
+    }
+
+    async fn post(&self, request: RequestBuilder, key: &IdempotencyKey) -> Result<Value, StripeError> {
+        self.transport.send(request, Some(key)).await
+    }
+
+    /// Reads a list to its end. `request` makes the request for what comes after an id; `cursor` gives the id of an entry.
+    async fn whole<T>(
+        &self,
+        request: impl Fn(Option<String>) -> RequestBuilder,
+        entry: fn(&Value) -> Result<T, ParseError>,
+        cursor: fn(&[T]) -> Option<String>,
+    ) -> Result<Vec<Page<T>>, StripeError> {
+        let mut pages: Vec<Page<T>> = Vec::new();
+        let mut after = None;
+        while pages.len() < MAX_PAGES {
+            let json = self.get(request(after.take())).await?;
+            let page = parse_page(&json, entry)?;
+            after = cursor(&page.items);
+            let done = !page.has_more || after.is_none();
+            pages.push(page);
+            if done {
+                return Ok(pages);
+            }
+        }
+        Err(StripeError::Malformed {
+            what: format!("a list of more than {MAX_PAGES} pages"),
+        })
+    }
+
+    async fn subscriptions(&self, customer: &str) -> Result<Vec<Subscription>, StripeError> {
+        let request = |after: Option<String>| {
+            let list = sub::ListSubscription::new()
+                .customer(customer)
+                .status(sub::ListSubscriptionStatus::All)
+                .limit(PAGE)
+                .expand(vec!["data.default_payment_method".to_owned()]);
+            match after {
+                Some(after) => list.starting_after(after).build(),
+                None => list.build(),
+            }
+        };
+        let pages = self
+            .whole(request, parse_subscription, |page| {
+                page.last().map(|last| last.id.clone())
+            })
+            .await?;
+        Ok(pages.into_iter().flat_map(|page| page.items).collect())
+    }
+
+    /// The newest invoices, and the latest one of each subscription that is not in order if it is older than those.
+    async fn invoices(&self, customer: &str, subscriptions: &[Subscription]) -> Result<Vec<Invoice>, StripeError> {
+        let list = invoice::ListInvoice::new().customer(customer).limit(NEWEST);
+        let mut invoices = parse_page(&self.get(list.build()).await?, parse_invoice)?.items;
+        let overdue = |status: &SubscriptionStatus| {
+            matches!(
+                status,
+                SubscriptionStatus::PastDue | SubscriptionStatus::Unpaid | SubscriptionStatus::Incomplete
+            )
+        };
+        for subscription in subscriptions
+            .iter()
+            .filter(|subscription| overdue(&subscription.status))
+        {
+            let Some(id) = &subscription.latest_invoice else {
+                continue;
+            };
+            if !invoices.iter().any(|invoice| invoice.id == *id) {
+                let json = self.get(invoice::RetrieveInvoice::new(checked(id)?).build()).await?;
+                invoices.push(parse_invoice(&json)?);
+            }
+        }
+        Ok(invoices)
+    }
+}
+
+/// An id that may stand in a path. Some come from a reader's address bar.
+fn checked(id: &str) -> Result<&str, StripeError> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(plain) {
+        Ok(id)
+    } else {
+        Err(StripeError::NotFound)
+    }
+}
+
+fn text(json: &Value, object: &'static str, field: &str) -> Result<String, StripeError> {
+    let found = json.get(field).and_then(Value::as_str).map(str::to_owned);
+    let missing = || ParseError {
+        object,
+        field: field.to_owned(),
+        problem: "missing",
+    };
+    found.ok_or_else(|| missing().into())
+}
+
+#[async_trait]
+impl Stripe for Gateway {
+    async fn customer_state(&self, id: &str) -> Result<CustomerState, StripeError> {
+        let json = self.get(customer::RetrieveCustomer::new(checked(id)?).build()).await?;
+        let customer = parse_customer(&json)?;
+        let mut state = CustomerState {
+            id: customer.id,
+            deleted: customer.deleted,
+            // A deleted customer no longer says; it can only be of the key's mode.
+            livemode: if customer.deleted {
+                self.livemode
+            } else {
+                customer.livemode
+            },
+            email: customer.email,
+            metadata: customer.metadata,
+            subscriptions: Vec::new(),
+            sessions: Vec::new(),
+            invoices: Vec::new(),
+            read_at: Timestamp::default(),
+        };
+        if !state.deleted {
+            state.subscriptions = self.subscriptions(id).await?;
+            state.invoices = self.invoices(id, &state.subscriptions).await?;
+            let sessions = checkout::ListCheckoutSession::new().customer(id).limit(NEWEST);
+            state.sessions = parse_page(&self.get(sessions.build()).await?, parse_session)?.items;
+        }
+        Ok(state)
+    }
+
+    async fn create_customer(&self, key: &IdempotencyKey, new: &NewCustomer) -> Result<String, StripeError> {
+        let metadata = HashMap::from([(ACCOUNT_KEY.to_owned(), new.account.to_string())]);
+        let mut request = customer::CreateCustomer::new().metadata(metadata);
+        if let Some(email) = &new.email {
+            request = request.email(email);
+        }
+        text(&self.post(request.build(), key).await?, "customer", "id")
+    }
+
+    async fn create_checkout_session(
+        &self,
+        key: &IdempotencyKey,
+        new: &NewCheckout,
+    ) -> Result<CheckoutSession, StripeError> {
+        let metadata = HashMap::from([
+            (ACCOUNT_KEY.to_owned(), new.account.to_string()),
+            (ATTEMPT_KEY.to_owned(), new.attempt.to_string()),
+        ]);
+        let mut line = checkout::CreateCheckoutSessionLineItems::new();
+        line.price = Some(new.price.clone());
+        line.quantity = Some(1);
+        let mut subscription = checkout::CreateCheckoutSessionSubscriptionData::new();
+        // Stripe does not copy a session's metadata to its subscription.
+        subscription.metadata = Some(metadata.clone());
+        let mut request = checkout::CreateCheckoutSession::new()
+            .mode(CheckoutSessionMode::Subscription)
+            .customer(&new.customer)
+            .client_reference_id(new.account.as_str())
+            .line_items(vec![line])
+            .metadata(metadata)
+            .subscription_data(subscription)
+            .success_url(&new.success_url)
+            .cancel_url(&new.cancel_url);
+        if let Some(Ok(locale)) = new
+            .locale
+            .as_deref()
+            .map(str::parse::<stripe_checkout::CheckoutSessionLocale>)
+        {
+            request = request.locale(locale);
+        }
+        Ok(parse_session(&self.post(request.build(), key).await?)?)
+    }
+
+    async fn checkout_session(&self, id: &str) -> Result<CheckoutSession, StripeError> {
+        let request = checkout::RetrieveCheckoutSession::new(checked(id)?);
+        Ok(parse_session(&self.get(request.build()).await?)?)
+    }
+
+    async fn expire_checkout_session(&self, id: &str) -> Result<CheckoutSession, StripeError> {
+        let request = checkout::ExpireCheckoutSession::new(checked(id)?);
+        // Ending a session twice ends it once, so its id is a key for ever.
+        let key = IdempotencyKey::new(format!("expire.{id}"));
+        Ok(parse_session(&self.post(request.build(), &key).await?)?)
+    }
+
+    async fn create_portal_session(
+        &self,
+        key: &IdempotencyKey,
+        customer: &str,
+        return_url: &str,
+    ) -> Result<String, StripeError> {
+        let request = portal::CreateBillingPortalSession::new()
+            .customer(customer)
+            .return_url(return_url);
+        text(&self.post(request.build(), key).await?, "billing_portal.session", "url")
+    }
+
+    async fn update_subscription(
+        &self,
+        key: &IdempotencyKey,
+        id: &str,
+        change: SubscriptionChange,
+    ) -> Result<Subscription, StripeError> {
+        let request = sub::UpdateSubscription::new(checked(id)?);
+        let request = match change {
+            SubscriptionChange::CancelAtPeriodEnd(end) => request.cancel_at_period_end(end),
+            SubscriptionChange::Price { item, price } => {
+                let mut line = sub::UpdateSubscriptionItems::new();
+                line.id = Some(item);
+                line.price = Some(price);
+                // The items change only once the difference is paid.
+                request
+                    .items(vec![line])
+                    .payment_behavior(sub::UpdateSubscriptionPaymentBehavior::PendingIfIncomplete)
+            }
+        };
+        Ok(parse_subscription(&self.post(request.build(), key).await?)?)
+    }
+
+    async fn list_prices(&self) -> Result<Vec<Price>, StripeError> {
+        let request = |after: Option<String>| {
+            let list = price::ListPrice::new().active(true).limit(PAGE);
+            match after {
+                Some(after) => list.starting_after(after).build(),
+                None => list.build(),
+            }
+        };
+        let pages = self
+            .whole(request, parse_price, |page| page.last().map(|last| last.id.clone()))
+            .await?;
+        Ok(pages
+            .into_iter()
+            .flat_map(|page| page.items)
+            .filter(|price| price.interval.is_some())
+            .collect())
+    }
+
+    async fn list_events(&self, after: Option<&str>) -> Result<Vec<EventEnvelope>, StripeError> {
+        let list = || event::ListEvent::new().limit(PAGE);
+        if let Some(mark) = after {
+            // Going towards newer events, each page is newer than the one before it.
+            let request = |newer: Option<String>| list().ending_before(newer.as_deref().unwrap_or(mark)).build();
+            let newest = |page: &[EventEnvelope]| page.first().map(|first| first.id.clone());
+            match self.whole(request, EventEnvelope::from_json, newest).await {
+                Ok(pages) => {
+                    return Ok(pages.into_iter().rev().flat_map(|page| page.items).collect());
+                }
+                Err(StripeError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let request = |older: Option<String>| match older {
+            Some(older) => list().starting_after(older).build(),
+            None => list().build(),
+        };
+        let oldest = |page: &[EventEnvelope]| page.last().map(|last| last.id.clone());
+        let pages = self.whole(request, EventEnvelope::from_json, oldest).await?;
+        Ok(pages.into_iter().flat_map(|page| page.items).collect())
+    }
+
+    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<String>, StripeError> {
+        let mut request = customer::ListCustomer::new().limit(PAGE);
+        if let Some(after) = starting_after {
+            request = request.starting_after(after);
+        }
+        let page = parse_page(&self.get(request.build()).await?, parse_customer)?;
+        Ok(Page {
+            items: page.items.into_iter().map(|customer| customer.id).collect(),
+            has_more: page.has_more,
+        })
+    }
+
+    async fn create_product(
+        &self,
+        key: &IdempotencyKey,
+        name: &str,
+        metadata: &[(String, String)],
+    ) -> Result<String, StripeError> {
+        let metadata: HashMap<String, String> = metadata.iter().cloned().collect();
+        let request = product::CreateProduct::new(name).metadata(metadata);
+        text(&self.post(request.build(), key).await?, "product", "id")
+    }
+
+    async fn create_price(&self, key: &IdempotencyKey, new: &NewPrice) -> Result<String, StripeError> {
+        let wrong = |_| StripeError::Malformed {
+            what: format!("the currency {}", new.currency),
+        };
+        let currency: stripe_types::Currency = new.currency.as_str().parse().map_err(wrong)?;
+        let mut recurring = price::CreatePriceRecurring::new(match new.interval {
+            Interval::Day => price::CreatePriceRecurringInterval::Day,
+            Interval::Week => price::CreatePriceRecurringInterval::Week,
+            Interval::Month => price::CreatePriceRecurringInterval::Month,
+            Interval::Year => price::CreatePriceRecurringInterval::Year,
+        });
+        recurring.interval_count = Some(u64::from(new.interval_count));
+        let request = price::CreatePrice::new(currency)
+            .product(&new.product)
+            .unit_amount(new.unit_amount_minor)
+            .lookup_key(&new.lookup_key)
+            .recurring(recurring);
+        text(&self.post(request.build(), key).await?, "price", "id")
+    }
+}

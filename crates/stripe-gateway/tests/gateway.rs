@@ -1,0 +1,305 @@
+//! The gateway against a server that answers from a script.
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on may panic")]
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, Method, Uri},
+    response::{IntoResponse, Response},
+};
+use latchkey_billing::{
+    AccountId, EventId, IdempotencyKey, NewCheckout, NewCustomer, Stripe, StripeError, SubscriptionChange,
+};
+use latchkey_stripe_gateway::{Config, ConfigError, Gateway, SecretKey};
+
+#[derive(Clone)]
+struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, &'static str)>,
+    body: String,
+    delay: Duration,
+}
+
+fn answer(status: u16, body: &str) -> Answer {
+    Answer {
+        status,
+        headers: vec![],
+        body: body.to_owned(),
+        delay: Duration::ZERO,
+    }
+}
+
+struct Seen {
+    line: String,
+    headers: HeaderMap,
+    body: String,
+}
+
+#[derive(Default)]
+struct Script {
+    answers: Mutex<VecDeque<Answer>>,
+    seen: Mutex<Vec<Seen>>,
+}
+
+async fn reply(
+    State(script): State<Arc<Script>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    script.seen.lock().unwrap().push(Seen {
+        line: format!("{method} {uri}"),
+        headers,
+        body,
+    });
+    let next = script
+        .answers
+        .lock()
+        .unwrap()
+        .pop_front()
+        .unwrap_or_else(|| answer(500, "nothing scripted"));
+    tokio::time::sleep(next.delay).await;
+    let mut response = (axum::http::StatusCode::from_u16(next.status).unwrap(), next.body).into_response();
+    for (name, value) in next.headers {
+        response.headers_mut().insert(name, value.parse().unwrap());
+    }
+    response
+}
+
+async fn world(answers: Vec<Answer>) -> (Gateway, Arc<Script>) {
+    let script = Arc::new(Script {
+        answers: Mutex::new(answers.into()),
+        ..Script::default()
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().fallback(reply).with_state(script.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (gateway(&format!("http://{address}/")).unwrap(), script)
+}
+
+fn gateway(url: &str) -> Result<Gateway, ConfigError> {
+    Gateway::new(Config {
+        secret_key: SecretKey::new("sk_test_secret"),
+        base_url: Some(url.parse().unwrap()),
+        timeout: Duration::from_millis(400),
+        jitter: Arc::new(|| 0.0),
+    })
+}
+
+fn new_customer() -> NewCustomer {
+    NewCustomer {
+        account: AccountId::parse("acc_1").unwrap(),
+        email: Some("a+b@example.org".to_owned()),
+    }
+}
+
+fn key() -> IdempotencyKey {
+    IdempotencyKey::new("customer.acc_1")
+}
+
+const SESSION: &str = r#"{"id":"cs_1","status":"open","payment_status":"unpaid","mode":"subscription","expires_at":1,"livemode":false,"url":"https://x"}"#;
+
+#[tokio::test]
+async fn a_checkout_is_sent_as_a_form_bound_to_the_account() {
+    let (gateway, script) = world(vec![answer(200, SESSION)]).await;
+    let new = NewCheckout {
+        customer: "cus_1".to_owned(),
+        account: AccountId::parse("acc_1").unwrap(),
+        attempt: EventId::parse("evt_1").unwrap(),
+        price: "price_1".to_owned(),
+        success_url: "https://a.example/return?session_id={CHECKOUT_SESSION_ID}".to_owned(),
+        cancel_url: "https://a.example/support".to_owned(),
+        locale: Some("de".to_owned()),
+    };
+    assert_eq!(gateway.create_checkout_session(&key(), &new).await.unwrap().id, "cs_1");
+    let seen = script.seen.lock().unwrap();
+    let request = &seen[0];
+    assert_eq!(request.line, "POST /v1/checkout/sessions");
+    assert_eq!(request.headers["authorization"], "Bearer sk_test_secret");
+    assert_eq!(request.headers["stripe-version"], "2026-09-30.endive");
+    assert_eq!(request.headers["idempotency-key"], "customer.acc_1");
+    assert_eq!(request.headers["content-type"], "application/x-www-form-urlencoded");
+    for field in [
+        "mode=subscription",
+        "client_reference_id=acc_1",
+        "line_items[0][price]=price_1",
+        "metadata[latchkey_account]=acc_1",
+        "subscription_data[metadata][latchkey_attempt]=evt_1",
+        "locale=de",
+    ] {
+        assert!(
+            request.body.split('&').any(|found| found == field),
+            "{field} in {}",
+            request.body
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_post_is_repeated_with_the_same_key_and_bytes() {
+    let busy = Answer {
+        headers: vec![("retry-after", "1")],
+        ..answer(429, "{}")
+    };
+    let (gateway, script) = world(vec![
+        answer(409, r#"{"error":{}}"#),
+        busy,
+        answer(200, r#"{"id":"cus_9"}"#),
+    ])
+    .await;
+    let begin = std::time::Instant::now();
+    assert_eq!(gateway.create_customer(&key(), &new_customer()).await.unwrap(), "cus_9");
+    assert!(
+        begin.elapsed() >= Duration::from_secs(1),
+        "Retry-After was not honoured"
+    );
+    let seen = script.seen.lock().unwrap();
+    assert_eq!(seen.len(), 3);
+    assert!(
+        seen.iter()
+            .all(|it| it.headers["idempotency-key"] == "customer.acc_1" && it.body == seen[0].body)
+    );
+}
+
+#[tokio::test]
+async fn a_html_page_of_a_proxy_leaves_the_outcome_open() {
+    let page = answer(502, "<html>Bad gateway</html>");
+    let (gateway, script) = world(vec![page.clone(), page.clone(), page]).await;
+    let error = gateway.create_customer(&key(), &new_customer()).await.unwrap_err();
+    assert_eq!(
+        error,
+        StripeError::OutcomeUnknown {
+            what: "status 502".to_owned()
+        }
+    );
+    assert_eq!(script.seen.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn stripe_can_say_that_repeating_is_useless() {
+    let stop = Answer {
+        headers: vec![("stripe-should-retry", "false")],
+        ..answer(500, r#"{"error":{}}"#)
+    };
+    let (gateway, script) = world(vec![stop]).await;
+    assert!(gateway.create_customer(&key(), &new_customer()).await.is_err());
+    assert_eq!(script.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_leaves_the_outcome_open() {
+    let slow = Answer {
+        delay: Duration::from_secs(5),
+        ..answer(200, "{}")
+    };
+    let (gateway, script) = world(vec![slow]).await;
+    let error = gateway.create_customer(&key(), &new_customer()).await.unwrap_err();
+    assert!(matches!(error, StripeError::OutcomeUnknown { .. }) && error.retry());
+    assert_eq!(script.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn refusals_are_told_apart_and_show_no_address() {
+    let no = r#"{"error":{"type":"invalid_request_error","code":"email_invalid","message":"Invalid email a+b@example.org"}}"#;
+    let (gateway, _script) = world(vec![
+        answer(400, no),
+        answer(
+            402,
+            r#"{"error":{"type":"card_error","code":"card_declined","decline_code":"lost_card"}}"#,
+        ),
+        answer(401, "{}"),
+        answer(404, r#"{"error":{"code":"resource_missing"}}"#),
+    ])
+    .await;
+    let error = gateway.create_customer(&key(), &new_customer()).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("example.org"), "{error:?}");
+    let change = || SubscriptionChange::CancelAtPeriodEnd(true);
+    let error = gateway
+        .update_subscription(&key(), "sub_1", change())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StripeError::Declined { .. }));
+    let error = gateway
+        .update_subscription(&key(), "sub_1", change())
+        .await
+        .unwrap_err();
+    assert_eq!(error, StripeError::Unauthorized);
+    assert_eq!(
+        gateway.checkout_session("cs_1").await.unwrap_err(),
+        StripeError::NotFound
+    );
+    assert_eq!(
+        gateway.checkout_session("../x").await.unwrap_err(),
+        StripeError::NotFound
+    );
+}
+
+#[tokio::test]
+async fn the_state_of_a_customer_reads_every_page_with_status_all() {
+    let sub = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","customer":"cus_1","status":"past_due","created":1,"livemode":false,"latest_invoice":"in_1","items":{{"data":[]}}}}"#
+        )
+    };
+    let list = |data: &str, more: bool| answer(200, &format!(r#"{{"data":[{data}],"has_more":{more}}}"#));
+    let (gateway, script) = world(vec![
+        answer(200, r#"{"id":"cus_1","livemode":false}"#),
+        list(&sub("sub_2"), true),
+        list(&sub("sub_1"), false),
+        list("", false),
+        answer(200, r#"{"id":"in_1","amount_due":500,"currency":"eur","created":1}"#),
+        list(SESSION, false),
+    ])
+    .await;
+    let error_or = gateway.customer_state("cus_1").await;
+    let seen = script.seen.lock().unwrap();
+    assert!(
+        seen[1].line.contains("status=all") && seen[1].line.contains("limit=100"),
+        "{}",
+        seen[1].line
+    );
+    assert!(seen[2].line.contains("starting_after=sub_2"));
+    drop(seen);
+    let lines = || {
+        script
+            .seen
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|it| it.line.clone())
+            .collect::<Vec<_>>()
+    };
+    match error_or {
+        Ok(state) => assert_eq!((state.subscriptions.len(), state.sessions.len()), (2, 1)),
+        Err(error) => panic!("{error}: {:?}", lines()),
+    }
+}
+
+#[tokio::test]
+async fn a_stripe_that_is_not_there_is_unreachable() {
+    let gateway = gateway("http://127.0.0.1:1/").unwrap();
+    let error = gateway.create_customer(&key(), &new_customer()).await.unwrap_err();
+    assert_eq!(
+        error,
+        StripeError::Unreachable {
+            what: "no connection".to_owned()
+        }
+    );
+}
+
+#[test]
+fn the_key_never_goes_out_in_the_clear_and_is_never_printed() {
+    assert_eq!(gateway("http://stripe.example/").unwrap_err(), ConfigError::BaseUrl);
+    assert!(gateway("http://stripe.localhost:8080").is_ok());
+    assert_eq!(format!("{:?}", SecretKey::new("sk_test_secret")), "SecretKey(redacted)");
+}

@@ -1,0 +1,217 @@
+//! One customer: lease, read, derive, record.
+
+use std::time::Duration;
+
+use latchkey_billing::{CustomerState, Derived, IdempotencyKey, NewCustomer, derive};
+use latchkey_entitlement::{AccountId, Grant, GrantId, Source, Timestamp, time::SECOND};
+use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
+
+use crate::{Sync, SyncError};
+
+/// How long a lease lasts if its worker dies, in milliseconds; longer than every retry of one read of Stripe.
+const LEASE: i64 = 90 * SECOND;
+/// How often a busy customer is asked for again, and how long to wait between, before giving up.
+const LEASE_TRIES: u32 = 40;
+const LEASE_WAIT: Duration = Duration::from_millis(100);
+/// How soon a customer whose sync failed for a passing reason is tried again, in milliseconds.
+const RETRY_AFTER: i64 = 5 * SECOND;
+/// Longest alert that is kept, in characters.
+const MAX_ALERT_CHARS: usize = 500;
+
+/// What a sync changed.
+#[derive(Debug)]
+pub struct SyncReport {
+    /// Whose grants they are.
+    pub account: AccountId,
+    /// Grants that are new, closed and unchanged.
+    pub done: SyncDone,
+    /// What Stripe said, for a caller that wants to tell the reader more.
+    pub state: CustomerState,
+}
+
+impl Sync {
+    /// Reads one customer's whole state from Stripe and records what follows from it.
+    ///
+    /// The lease is taken before the read: without it an older answer could be committed after a newer one. Whoever waits for
+    /// a busy customer reads again afterwards, since the other's answer may be older than the reason for this call.
+    pub async fn sync_customer(&self, customer: &str) -> Result<SyncReport, SyncError> {
+        let owner = self.ids.event().to_string();
+        for _ in 0..LEASE_TRIES {
+            let now = self.clock.now();
+            if self
+                .store
+                .lease_customer(customer, &owner, now, now.plus(LEASE))
+                .await?
+            {
+                return self.sync_leased(customer, &owner).await;
+            }
+            tokio::time::sleep(LEASE_WAIT).await;
+        }
+        Err(SyncError::Busy {
+            customer: customer.to_owned(),
+        })
+    }
+
+    /// The same for a customer whose lease `owner` holds; the lease is given back whatever happens.
+    pub(crate) async fn sync_leased(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
+        let result = self.read_and_record(customer, owner).await;
+        if result.is_err() {
+            // Best effort: a lease that is not given back runs out by itself.
+            let transient = result.as_ref().is_err_and(SyncError::is_transient);
+            let again = transient.then(|| self.clock.now().plus(RETRY_AFTER));
+            if let Err(error) = self.store.release_customer(customer, owner, again).await {
+                tracing::warn!(%error, customer, "a lease was not given back");
+            }
+        }
+        result
+    }
+
+    async fn read_and_record(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
+        let started_at = self.clock.now();
+        let pending = self.store.pending_events(customer).await?;
+        let state = self.stripe.customer_state(customer).await?;
+        let Some(account) = self.account_for(customer, &state).await? else {
+            let done: Vec<String> = pending.into_iter().map(|event| event.id).collect();
+            self.store.events_done(&done, self.clock.now()).await?;
+            return Err(SyncError::Unclaimed {
+                customer: customer.to_owned(),
+            });
+        };
+        let now = self.clock.now();
+        let derived = derive(&state, &self.config.plans, &self.config.derive, now);
+        let mut wanted = self.grants(&account, &derived, now);
+        wanted.extend(self.undecided(&account, &derived).await?);
+        let done = self
+            .store
+            .commit_sync(SyncCommit {
+                sync_id: self.ids.event(),
+                customer: customer.to_owned(),
+                owner: owner.to_owned(),
+                account: account.clone(),
+                livemode: self.config.livemode,
+                started_at,
+                now,
+                wanted,
+                events_done: pending.into_iter().map(|event| event.id).collect(),
+                mirror: mirror(&state),
+                alerts: alerts(&derived),
+                effects: vec![],
+            })
+            .await?;
+        tracing::info!(
+            customer,
+            opened = done.opened.len(),
+            closed = done.closed.len(),
+            "customer synced"
+        );
+        if done.still_dirty {
+            self.wake.notify_one();
+        }
+        Ok(SyncReport { account, done, state })
+    }
+
+    /// The account that a customer belongs to: by our own link, else by the account id that Checkout bound the purchase to.
+    async fn account_for(&self, customer: &str, state: &CustomerState) -> Result<Option<AccountId>, SyncError> {
+        if let Some(account) = self.store.account_of_customer(customer).await? {
+            return Ok(Some(account));
+        }
+        for account in state.bound_accounts() {
+            if self.store.account(&account).await?.is_some() {
+                self.store
+                    .link_customer(customer, &account, state.livemode, self.clock.now())
+                    .await?;
+                return Ok(self.store.account_of_customer(customer).await?);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Grants of subscriptions in a status that this version does not know: they stay as they are, and are never extended.
+    async fn undecided(&self, account: &AccountId, derived: &Derived) -> Result<Vec<Grant>, SyncError> {
+        if derived.undecided.is_empty() {
+            return Ok(vec![]);
+        }
+        let of = |grant: &Grant| {
+            let subscription = grant.source_ref.split('/').next().unwrap_or_default();
+            grant.source == Source::Subscription && derived.undecided.iter().any(|id| id == subscription)
+        };
+        Ok(self.store.grants_of(account).await?.into_iter().filter(of).collect())
+    }
+
+    fn grants(&self, account: &AccountId, derived: &Derived, now: Timestamp) -> Vec<Grant> {
+        let live = derived
+            .benefits
+            .iter()
+            .filter(|benefit| benefit.until.is_none_or(|until| now < until));
+        live.map(|benefit| Grant {
+            id: GrantId::from_uuid(self.ids.uuid()),
+            account: account.clone(),
+            source: benefit.source,
+            source_ref: benefit.source_ref.clone(),
+            entitlements: benefit.entitlements.clone(),
+            sites: benefit.sites.clone(),
+            from: benefit.from,
+            until: benefit.until,
+            because: benefit.because.clone(),
+        })
+        .collect()
+    }
+
+    /// The Stripe customer of an account: the one it has, or a new one.
+    ///
+    /// The idempotency key follows from the account, and the parameters are stored before the call: a call that is repeated
+    /// after a lost answer finds the customer that the first one made.
+    pub async fn customer_for(&self, account: &AccountId) -> Result<String, SyncError> {
+        if let Some(customer) = self
+            .store
+            .customers_of(account)
+            .await?
+            .into_iter()
+            .find(|c| c.livemode == self.config.livemode)
+        {
+            return Ok(customer.id);
+        }
+        let known = self.store.account(account).await?;
+        let email = known
+            .and_then(|known| known.email_proven.or(known.email_unproven))
+            .unwrap_or_default();
+        let email = self
+            .store
+            .put_setting_if_absent(&format!("customer_email.{account}"), &email)
+            .await?;
+        let new = NewCustomer {
+            account: account.clone(),
+            email: Some(email).filter(|email| !email.is_empty()),
+        };
+        let key = IdempotencyKey::new(format!("customer.{account}"));
+        let customer = self.stripe.create_customer(&key, &new).await?;
+        self.store
+            .link_customer(&customer, account, self.config.livemode, self.clock.now())
+            .await?;
+        Ok(customer)
+    }
+}
+
+fn mirror(state: &CustomerState) -> Vec<SubscriptionRow> {
+    let rows = state.subscriptions.iter().map(|subscription| SubscriptionRow {
+        id: subscription.id.clone(),
+        status: subscription.status.as_str().to_owned(),
+        livemode: subscription.livemode,
+        body: serde_json::to_string(subscription).unwrap_or_default(),
+    });
+    rows.collect()
+}
+
+fn alerts(derived: &Derived) -> Vec<String> {
+    let foreign = derived
+        .foreign
+        .iter()
+        .map(|f| format!("not ours, recorded and ignored: {} ({})", f.object, f.why));
+    derived
+        .alerts
+        .iter()
+        .cloned()
+        .chain(foreign)
+        .map(|text| text.chars().take(MAX_ALERT_CHARS).collect())
+        .collect()
+}

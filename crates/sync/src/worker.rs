@@ -1,0 +1,86 @@
+//! The loop that works off what the inbox marked, and the one that reconciles.
+
+use std::{sync::Arc, time::Duration};
+
+use latchkey_entitlement::time::{MINUTE, SECOND};
+
+use crate::{Sync, SyncError};
+
+/// How long the worker sleeps when nothing wakes it: what other processes marked is found then.
+const IDLE: Duration = Duration::from_secs(1);
+/// Customers claimed at once.
+const MAX_CLAIM: u32 = 16;
+/// Life of a claim in milliseconds; a dead worker's customers are free again after it.
+const CLAIM: i64 = 2 * MINUTE;
+/// Events without a customer looked at in one round.
+const MAX_UNASSIGNED: u32 = 100;
+
+impl Sync {
+    /// Works until `stop` is done. Run it once a process, as a task.
+    pub async fn work(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        let mut reconcile_at = self.clock.now();
+        loop {
+            if let Err(error) = self.work_off().await {
+                tracing::warn!(%error, "the inbox worker will try again");
+            }
+            if self.clock.now() >= reconcile_at {
+                reconcile_at = self.clock.now().plus(self.config.reconcile_every.max(10 * SECOND));
+                if let Err(error) = self.reconcile().await {
+                    tracing::warn!(%error, "reconciling with Stripe will be tried again");
+                }
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                () = self.wake.notified() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        }
+    }
+
+    /// Syncs every customer that is marked, and settles events that concern none. Returns the number of customers synced.
+    pub async fn work_off(&self) -> Result<u32, SyncError> {
+        let mut synced = 0;
+        loop {
+            let owner = self.ids.event().to_string();
+            let now = self.clock.now();
+            let claimed = self.store.claim_dirty(&owner, now.plus(CLAIM), now, MAX_CLAIM).await?;
+            if claimed.is_empty() {
+                break;
+            }
+            let mut waiting = claimed.into_iter();
+            while let Some(customer) = waiting.next() {
+                match self.sync_leased(&customer, &owner).await {
+                    Ok(_) => synced += 1,
+                    Err(SyncError::Unclaimed { customer }) => {
+                        tracing::info!(customer, "unclaimed purchase kept")
+                    }
+                    Err(error) if error.is_transient() => {
+                        // What stopped this one (Stripe or the database is away) would stop the rest too.
+                        for left in waiting {
+                            self.store
+                                .release_customer(&left, &owner, Some(self.clock.now()))
+                                .await?;
+                        }
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, customer, "sync failed; its events stay in the inbox")
+                    }
+                }
+            }
+        }
+        self.settle_unassigned().await?;
+        Ok(synced)
+    }
+
+    /// Events that name no customer (products, prices, balance) change no reader's grants.
+    async fn settle_unassigned(&self) -> Result<(), SyncError> {
+        let events = self.store.unassigned_events(MAX_UNASSIGNED).await?;
+        if !events.is_empty() {
+            let ids: Vec<String> = events.into_iter().map(|event| event.id).collect();
+            self.store.events_done(&ids, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+}
