@@ -1,5 +1,11 @@
 //! The arrows between the crates: who may name whom (docs/ARCHITECTURE.md). Asked of `cargo metadata`, so that it cannot be forgotten.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
@@ -18,15 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("latchkey-edge", &["bundle", "token", "entitlement", "page"]),
     (
         "latchkey-server",
-        &[
-            "sync",
-            "store",
-            "billing",
-            "bundle",
-            "token",
-            "entitlement",
-            "page",
-        ],
+        &["sync", "store", "billing", "bundle", "token", "entitlement", "page"],
     ),
     ("latchkey-stripe-sandbox", &[]),
     (
@@ -76,28 +74,17 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .expect("cargo runs");
-    assert!(
-        answer.status.success(),
-        "{}",
-        String::from_utf8_lossy(&answer.stderr)
-    );
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&answer.stdout).expect("cargo metadata is JSON");
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&answer.stdout).expect("cargo metadata is JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     packages
         .iter()
         .map(|package| {
-            let named = package["dependencies"]
-                .as_array()
-                .expect("dependencies")
-                .iter();
+            let named = package["dependencies"].as_array().expect("dependencies").iter();
             let normal = named
                 .filter(|d| d["kind"].is_null())
                 .map(|d| d["name"].as_str().expect("name").to_owned());
-            (
-                package["name"].as_str().expect("name").to_owned(),
-                normal.collect(),
-            )
+            (package["name"].as_str().expect("name").to_owned(), normal.collect())
         })
         .collect()
 }
@@ -111,10 +98,7 @@ fn no_crate_names_one_that_it_must_not() {
             wrong.push(format!("{package} is not in the list of arrows"));
             continue;
         };
-        for ours in named
-            .iter()
-            .filter_map(|name| name.strip_prefix("latchkey-"))
-        {
+        for ours in named.iter().filter_map(|name| name.strip_prefix("latchkey-")) {
             if !allowed.contains(&ours) {
                 wrong.push(format!("{package} names {ours}"));
             }
@@ -122,9 +106,7 @@ fn no_crate_names_one_that_it_must_not() {
     }
     for (package, _) in ARROWS {
         if !found.contains_key(*package) {
-            wrong.push(format!(
-                "{package} is in the list of arrows and not in the workspace"
-            ));
+            wrong.push(format!("{package} is in the list of arrows and not in the workspace"));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

@@ -1,2 +1,75 @@
 //! Latchkey: ad-free subscriptions for publishers, from Stripe to a page without ads.
-fn main() {}
+
+mod ambient;
+mod cli;
+mod commands;
+mod config;
+#[cfg(feature = "demo")]
+mod demo;
+mod instance;
+mod listen;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, Exit};
+use config::{ConfigError, Environment};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli, &environment()) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("latchkey: {error:#}");
+            let exit = if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
+                Exit::Configuration
+            } else {
+                Exit::Failed
+            };
+            exit.into()
+        }
+    }
+}
+
+/// The environment, read once. Names and values that are not Unicode are none of ours.
+fn environment() -> Environment {
+    Environment::from_pairs(
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
+}
+
+fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
+    match cli.command {
+        Command::Init(init) => commands::init::run(&cli.config, &init),
+        Command::Config(command) => commands::config::run(&cli.config, &command, environment),
+        Command::Serve(serve) => runtime(environment, commands::serve::run(&cli.config, &serve, environment)),
+        Command::Edge(edge) => runtime(environment, commands::edge::run(&cli.config, &edge, environment)),
+        Command::Migrate => runtime(environment, commands::migrate::run(&cli.config, environment)),
+        Command::Keys(keys) => runtime(environment, commands::keys::run(&cli.config, &keys, environment)),
+        Command::Ban(ban) => runtime(environment, commands::standing::ban(&cli.config, &ban, environment)),
+        Command::Unban(unban) => runtime(environment, commands::standing::unban(&cli.config, &unban, environment)),
+        #[cfg(feature = "demo")]
+        Command::Demo(options) => runtime(environment, demo::run(options, environment)),
+        Command::Strip(strip) => commands::strip::run(&strip),
+        Command::Completions { shell } => {
+            commands::completions::run(shell);
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Runs a command that waits for things, with logging on standard error.
+fn runtime(environment: &Environment, work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    let wanted = environment.plain("LATCHKEY_LOG").unwrap_or_else(|| "warn".to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(&wanted)
+        .map_err(|why| ConfigError::Parse(format!("  LATCHKEY_LOG={wanted} cannot be read: {why}")))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}

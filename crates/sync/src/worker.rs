@@ -53,7 +53,7 @@ impl Sync {
                 match self.sync_leased(&customer, &owner).await {
                     Ok(_) => synced += 1,
                     Err(SyncError::Unclaimed { customer }) => {
-                        tracing::info!(customer, "unclaimed purchase kept")
+                        tracing::info!(customer, "unclaimed purchase kept");
                     }
                     Err(error) if error.is_transient() => {
                         // What stopped this one (Stripe or the database is away) would stop the rest too.
@@ -65,7 +65,7 @@ impl Sync {
                         return Err(error);
                     }
                     Err(error) => {
-                        tracing::warn!(%error, customer, "sync failed; its events stay in the inbox")
+                        tracing::warn!(%error, customer, "sync failed; its events stay in the inbox");
                     }
                 }
             }

@@ -1,0 +1,207 @@
+//! Keeps the bundle and the revocations fresh.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use latchkey_bundle::{Revocation, RevocationPage};
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    Edge, EdgeError,
+    breaker::backoff,
+    limits::{BUNDLE_EVERY, FIRST_PULL_PATIENCE, MAX_REVOCATION_PAGES, REVOCATIONS_EVERY},
+    server::CallError,
+    sites::Snapshot,
+};
+
+/// Pause between tries for a first bundle.
+const FIRST_PULL_PAUSE: Duration = Duration::from_millis(250);
+/// Failed pulls in a row per line in the log.
+const FAILURES_PER_LINE: u32 = 30;
+
+impl Edge {
+    /// Opens and compiles a bundle, and puts it in use.
+    async fn take(&self, jws: &str) -> Result<(), String> {
+        let held = self.current().map(|snapshot| snapshot.version);
+        let bundle = latchkey_bundle::open(jws, &self.config.bundle_key, held, false).map_err(|why| why.to_string())?;
+        if bundle.issuer.trim_end_matches('/') != self.config.account_base() {
+            tracing::warn!(
+                issuer = bundle.issuer,
+                account_origin = self.config.account_origin,
+                "the server calls its account origin otherwise"
+            );
+        }
+        let (lists, wanted) = (self.lists.clone(), self.wanted.clone());
+        let compile = move || Snapshot::new(bundle, &lists, &wanted);
+        let snapshot = tokio::task::spawn_blocking(compile)
+            .await
+            .map_err(|why| why.to_string())??;
+        let version = snapshot.version;
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(snapshot));
+        tracing::info!(version, "bundle in use");
+        Ok(())
+    }
+
+    async fn pull_bundle(&self) -> Result<(), String> {
+        let held = self.current().map(|snapshot| snapshot.version);
+        let Some(jws) = self.server.bundle(held).await.map_err(|why| why.to_string())? else {
+            return Ok(());
+        };
+        let jws = std::str::from_utf8(&jws).map_err(|_| "the bundle is not text".to_owned())?;
+        self.take(jws).await?;
+        if let Some(kept) = &self.kept
+            && let Err(why) = kept.keep_bundle(jws)
+        {
+            tracing::warn!(folder = %kept.folder().display(), %why, "the bundle is in use, but could not be kept on disk");
+        }
+        Ok(())
+    }
+
+    /// The bundle from disk, then a fresh one; only having neither is an error.
+    pub(crate) async fn first_bundle(self: &Arc<Self>) -> Result<(), EdgeError> {
+        self.load_kept().await;
+        let patience = Instant::now() + FIRST_PULL_PATIENCE;
+        let mut why = String::new();
+        loop {
+            match timeout_at(patience, self.pull_bundle()).await {
+                Ok(Ok(())) => break,
+                Ok(Err(failure)) => why = failure,
+                Err(_) if why.is_empty() => "no answer in time".clone_into(&mut why),
+                Err(_) => {}
+            }
+            if self.current().is_some() {
+                tracing::warn!(why, "started from the bundle kept on disk");
+                break;
+            }
+            if Instant::now() + FIRST_PULL_PAUSE >= patience {
+                let kept = self
+                    .kept
+                    .as_ref()
+                    .map(|kept| format!(" in {}", kept.folder().display()))
+                    .unwrap_or_default();
+                return Err(EdgeError::NoBundle {
+                    kept,
+                    server: self.config.server_url.to_string(),
+                    why,
+                });
+            }
+            tokio::time::sleep(FIRST_PULL_PAUSE).await;
+        }
+        if let Err(why) = timeout_at(Instant::now() + FIRST_PULL_PATIENCE, self.pull_revocations())
+            .await
+            .unwrap_or(Ok(()))
+        {
+            tracing::warn!(%why, "no fresh revocations at start");
+        }
+        Ok(())
+    }
+
+    async fn load_kept(&self) {
+        let Some(kept) = &self.kept else { return };
+        match kept.bundle() {
+            Ok(None) => {}
+            Err(why) => tracing::warn!(file = %kept.bundle_file().display(), %why, "the kept bundle cannot be read"),
+            Ok(Some(jws)) => {
+                if let Err(why) = self.take(&jws).await {
+                    tracing::warn!(file = %kept.bundle_file().display(), why, "the kept bundle cannot be used");
+                }
+            }
+        }
+        match kept.revocations() {
+            Ok(None) => {}
+            Ok(Some(page)) => self.apply(&page),
+            Err(why) => tracing::warn!(folder = %kept.folder().display(), %why, "the kept revocations cannot be read"),
+        }
+    }
+
+    fn apply(&self, page: &RevocationPage) {
+        let now = self.clock.now();
+        let mut set = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
+        set.forget_expired(now);
+        let refused = set.apply(page);
+        if refused > 0 {
+            tracing::error!(
+                refused,
+                held = set.len(),
+                "no room for more revocations; they are asked for again"
+            );
+        }
+    }
+
+    fn last_revocation(&self) -> u64 {
+        self.revocations.read().unwrap_or_else(PoisonError::into_inner).last()
+    }
+
+    async fn pull_revocations(&self) -> Result<(), CallError> {
+        let mut news = vec![];
+        for _ in 0..MAX_REVOCATION_PAGES {
+            let after = self.last_revocation();
+            let page = self.server.revocations(after).await?;
+            self.apply(&page);
+            let done = page.complete || self.last_revocation() == after;
+            news.extend(page.entries);
+            if done {
+                break;
+            }
+        }
+        self.keep_revocations(news).await;
+        Ok(())
+    }
+
+    /// Adds what is new to the file. Failing to is logged, and no more: the revocations are in use.
+    async fn keep_revocations(&self, news: Vec<Revocation>) {
+        let Some(kept) = self.kept.clone().filter(|_| !news.is_empty()) else {
+            return;
+        };
+        let (last, now) = (self.last_revocation(), self.clock.now());
+        let folder = kept.folder().display().to_string();
+        let result = tokio::task::spawn_blocking(move || kept.add_revocations(news, last, now)).await;
+        if let Err(why) = result.unwrap_or_else(|why| Err(std::io::Error::other(why))) {
+            tracing::warn!(folder, %why, "the revocations are in use, but could not be kept on disk");
+        }
+    }
+
+    /// Starts the two loops; both end with `shutdown`.
+    pub(crate) fn spawn_pulls(self: &Arc<Self>) {
+        let edge = self.clone();
+        tokio::spawn(async move {
+            let mut failures = 0;
+            while edge.pause(backoff(BUNDLE_EVERY, failures)).await {
+                let result = edge.pull_bundle().await;
+                failures = edge.note("bundle", failures, result.err());
+            }
+        });
+        let edge = self.clone();
+        tokio::spawn(async move {
+            let mut failures = 0;
+            while edge.pause(backoff(REVOCATIONS_EVERY, failures)).await {
+                let result = edge.pull_revocations().await;
+                failures = edge.note("revocations", failures, result.err().map(|why| why.to_string()));
+            }
+        });
+    }
+
+    /// Waits; false if the edge is to stop.
+    async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.shutdown.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+
+    /// Counts failures in a row and logs where they begin and end, not each.
+    fn note(&self, what: &str, failures: u32, why: Option<String>) -> u32 {
+        let Some(why) = why else {
+            if failures > 0 {
+                tracing::info!(what, failures, "pulled again");
+            }
+            return 0;
+        };
+        if failures.is_multiple_of(FAILURES_PER_LINE) {
+            tracing::warn!(what, why, outage = self.server.breaker.is_open(), "could not be pulled");
+        }
+        failures.saturating_add(1)
+    }
+}

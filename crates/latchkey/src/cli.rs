@@ -1,0 +1,190 @@
+//! The command line: names, help and exit codes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+/// How a command ended; the process's exit code (docs/CONTRACT.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed while doing it.
+    Failed = 1,
+    /// The configuration cannot be used. Wrong usage is 2 and comes from the parser of the command line.
+    Configuration = 3,
+    /// Done, and something was found that somebody should look at.
+    Findings = 4,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::from(0),
+            Exit::Failed => Self::from(1),
+            Exit::Configuration => Self::from(3),
+            Exit::Findings => Self::from(4),
+        }
+    }
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration, 4 findings.
+
+Start with `latchkey init`, fill in latchkey.toml, then `latchkey config check`.";
+
+/// Ad-free subscriptions for publishers: readers pay through Stripe, proxies strip the ads.
+#[derive(Debug, Parser)]
+#[command(name = "latchkey", version, about, after_help = AFTER_HELP, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    /// Configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_FILE, value_hint = ValueHint::FilePath)]
+    pub(crate) config: PathBuf,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented configuration to start from.
+    Init(Init),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Run the account origin: support page, sign-in, accounts, webhooks, and what edges need.
+    Serve(Serve),
+    /// Run the proxy before the sites.
+    Edge(EdgeArgs),
+    /// Bring the database up to date.
+    Migrate,
+    /// Look at the keys that sign passes, or begin a rotation.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Ban a reader from commenting. What they paid for stays theirs.
+    Ban(Ban),
+    /// Lift every ban, suspension and warning of a reader.
+    Unban(Unban),
+    /// A news site full of ads, a Stripe of its own and everything between, on this machine.
+    #[cfg(feature = "demo")]
+    Demo(Demo),
+    /// Take the ads out of HTML, with the same engine as the edge's.
+    Strip(Strip),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Overwrite a file that is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check file and environment, and print the values in effect; secrets are not printed.
+    Check,
+    /// Print the text of .env.example: every variable that Latchkey reads.
+    EnvExample,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Run the edge in the same process too.
+    #[arg(long)]
+    pub(crate) edge: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EdgeArgs {
+    /// Only answer /.latchkey/…, for a proxy that asks with a sub-request; no origin is asked and nothing is stripped.
+    #[arg(long)]
+    pub(crate) auth_only: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List keys: state, algorithm, thumbprint.
+    List,
+    /// Begin a rotation: a new key is published now and signs ten minutes later.
+    Rotate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ban {
+    /// The reader: an account id, or a proven e-mail address.
+    pub(crate) reader: String,
+    /// Why, as the reader is told.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// For how many days; without it until lifted.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) days: Option<u32>,
+    /// On one site only.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<String>,
+    /// Who decides.
+    #[arg(long, value_name = "NAME", default_value = "command line")]
+    pub(crate) moderator: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unban {
+    /// The reader: an account id, or a proven e-mail address.
+    pub(crate) reader: String,
+    /// On one site only.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<String>,
+}
+
+/// What the demo is started with.
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Port for all of the demo's hosts.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Where the demo keeps its data; the next start goes on with it.
+    #[arg(long, value_name = "DIR", default_value = ".latchkey/demo", value_hint = ValueHint::DirPath)]
+    pub(crate) data: PathBuf,
+    /// Put the demo before a real site instead of its own.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) origin: Option<url::Url>,
+    /// A filter list in EasyList syntax; may be given several times.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) filter_list: Vec<PathBuf>,
+}
+
+const STRIP_HELP: &str = "\
+Examples:
+  latchkey strip page.html > clean.html
+  curl -s https://www.publisher.example/ | latchkey strip --report > clean.html
+  latchkey strip --out clean/ --filter-list easylist.txt pages/*.html";
+
+#[derive(Debug, Args)]
+#[command(after_help = STRIP_HELP)]
+pub(crate) struct Strip {
+    /// HTML files; without any, standard input.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write each file here under its own name, instead of to standard output.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) out: Option<PathBuf>,
+    /// A file with a [strip] policy: groups, ad_hosts and rules as under [site.strip] in latchkey.toml.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) rules: Option<PathBuf>,
+    /// A filter list in EasyList syntax; may be given several times.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) filter_list: Vec<PathBuf>,
+    /// Address of the page, so that rules for its host and relative addresses count.
+    #[arg(long, value_name = "URL", default_value = "https://www.publisher.example/")]
+    pub(crate) url: String,
+    /// Say on standard error what was removed, by which rule.
+    #[arg(long)]
+    pub(crate) report: bool,
+}

@@ -1,0 +1,33 @@
+//! `latchkey init`.
+
+use std::{fs::OpenOptions, io::Write, path::Path};
+
+use anyhow::Context;
+
+use crate::{
+    cli::{Exit, Init},
+    config::TEMPLATE,
+};
+
+/// Writes the commented configuration; never over an existing file unless told to.
+pub(crate) fn run(file: &Path, init: &Init) -> anyhow::Result<Exit> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    if init.force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
+    let mut target = options.open(file).with_context(|| {
+        format!(
+            "{} cannot be written; `--force` overwrites a file that is there",
+            file.display()
+        )
+    })?;
+    target
+        .write_all(TEMPLATE.as_bytes())
+        .with_context(|| format!("writing {}", file.display()))?;
+    println!("Wrote {}.", file.display());
+    println!("Next: fill in publication, account_origin, [[site]] and [[plan]]; then `latchkey config check`.");
+    Ok(Exit::Done)
+}

@@ -1,0 +1,11 @@
+//! One file a command: read what it needs, do it, say how it ended.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod edge;
+pub(crate) mod init;
+pub(crate) mod keys;
+pub(crate) mod migrate;
+pub(crate) mod serve;
+pub(crate) mod standing;
+pub(crate) mod strip;

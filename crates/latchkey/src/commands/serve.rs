@@ -1,0 +1,108 @@
+//! `latchkey serve`.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::Context;
+use latchkey_edge::Edge;
+use latchkey_server::{Mailer, Secret, SmtpConfig, SmtpMailer, SmtpSecurity};
+use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey};
+use latchkey_sync::Ids;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+use crate::{
+    ambient::{SystemClock, SystemIds},
+    cli::{Exit, Serve},
+    commands::edge::{edge_config, stop_when_asked},
+    config::{Config, Environment, Secrets},
+    instance::{Instance, Outside, seal_key},
+    listen,
+};
+
+/// Runs the account origin, and the edge beside it if asked, until it is asked to stop.
+pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -> anyhow::Result<Exit> {
+    let config = Config::load(file, environment)?;
+    let secrets = Secrets(environment);
+    let token = secrets.edge_token()?;
+    let gateway = gateway(
+        secrets.required("STRIPE_SECRET_KEY")?.expose(),
+        config.stripe.base_url.clone(),
+    )?;
+    let outside = Outside {
+        livemode: gateway.livemode(),
+        stripe: Arc::new(gateway),
+        webhook_secrets: secrets.webhook_secrets()?,
+        mailer: mailer(&config, environment)?,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        seal: seal_key(environment)?,
+        edge_token: token.expose().to_owned(),
+        payment_origins: vec![],
+    };
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let listener = listen::bind(config.server.listen, "[server] listen").await?;
+    let edge_listener = match serve.edge {
+        true => Some(listen::bind(config.edge.listen, "[edge] listen").await?),
+        false => None,
+    };
+    let address = listener.local_addr()?;
+    let instance = Instance::start(&config, outside, &stop, &tasks).await?;
+    let edge_settings = edge_config(&config, token.expose(), instance.keys.bundle_kid(), Some(address))?;
+    let edge_stop = CancellationToken::new();
+    let server = tasks.spawn(listen::serve(listener, instance.router, stop.clone()));
+    println!("The account origin listens on {address}. Ctrl-C stops it.");
+    stop_when_asked(edge_stop.clone());
+    if let Some(listener) = edge_listener {
+        let edge = Edge::start(edge_settings, Arc::new(SystemClock), edge_stop.clone()).await?;
+        println!("The edge listens on {}.", config.edge.listen);
+        listen::serve(listener, edge.router(), edge_stop.clone()).await?;
+    }
+    // The edge stops first: it may still ask the server while it finishes.
+    edge_stop.cancelled().await;
+    stop.cancel();
+    server.await??;
+    tasks.close();
+    tasks.wait().await;
+    instance.store.close().await;
+    Ok(Exit::Done)
+}
+
+/// The way to Stripe.
+pub(crate) fn gateway(key: &str, base_url: Option<Url>) -> anyhow::Result<Gateway> {
+    let jitter = || f64::from(SystemIds.secret().first().copied().unwrap_or_default()) / 256.0;
+    let config = GatewayConfig {
+        secret_key: SecretKey::new(key),
+        base_url,
+        timeout: CALL_TIMEOUT,
+        jitter: Arc::new(jitter),
+    };
+    Gateway::new(config).context("the way to Stripe")
+}
+
+fn mailer(config: &Config, environment: &Environment) -> anyhow::Result<Arc<dyn Mailer>> {
+    let mail = &config.mail;
+    let host = mail.smtp_host.clone().context(
+        "[mail] smtp_host is not set\n  help: readers sign in by mail; name a mail server, or try `latchkey demo`",
+    )?;
+    let from = mail.from.clone().context("[mail] from is not set")?;
+    let password = Secrets(environment).optional("LATCHKEY_SMTP_PASSWORD")?;
+    let login = match (&mail.smtp_user, password) {
+        (Some(user), Some(password)) => Some((user.clone(), Secret::new(password.expose()))),
+        (Some(_), None) => anyhow::bail!("[mail] smtp_user is set and LATCHKEY_SMTP_PASSWORD is not"),
+        (None, _) => None,
+    };
+    let security = match (host.as_str(), mail.smtp_port) {
+        ("localhost" | "127.0.0.1" | "::1", _) => SmtpSecurity::None,
+        (_, Some(587)) => SmtpSecurity::StartTls,
+        _ => SmtpSecurity::Tls,
+    };
+    let config = SmtpConfig {
+        host,
+        port: mail.smtp_port,
+        security,
+        login,
+        from,
+    };
+    Ok(Arc::new(SmtpMailer::new(&config)?))
+}

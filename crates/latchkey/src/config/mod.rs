@@ -1,0 +1,291 @@
+//! Configuration: one file, `latchkey.toml`, and the environment above it.
+//!
+//! Everything is read once, at start; unknown keys are errors, and each message says which key, in which file, and what to do.
+
+mod environment;
+mod secret;
+mod validate;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Figment,
+    providers::{Format, Toml},
+    value::Value,
+};
+use latchkey_billing::{Currency, Interval};
+use latchkey_entitlement::{
+    PlanId, PriceId, Scope, SiteId,
+    policy::{CallPolicy, CommentPolicy, SitePolicy, StripPolicy},
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+pub(crate) use environment::{Environment, VARIABLES, example};
+pub(crate) use secret::{Secrets, SecretsError};
+pub(crate) use validate::Finding;
+
+/// The file that is read when `--config` names none.
+pub(crate) const DEFAULT_FILE: &str = "latchkey.toml";
+/// The commented configuration that `latchkey init` writes; a test parses it.
+pub(crate) const TEMPLATE: &str = include_str!("latchkey.toml");
+
+/// Why the configuration cannot be used. Always exit code 3.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error(
+        "there is no configuration at {0}\n  help: `latchkey init` writes one with comments; `--config FILE` names another"
+    )]
+    Missing(PathBuf),
+    #[error("the configuration cannot be used:\n{0}")]
+    Parse(String),
+    #[error("the configuration cannot be used:\n{}", .0.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"))]
+    Invalid(Vec<Finding>),
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) instance: Instance,
+    #[serde(default)]
+    pub(crate) database: Database,
+    #[serde(default)]
+    pub(crate) server: ServerSection,
+    #[serde(default)]
+    pub(crate) edge: EdgeSection,
+    #[serde(default)]
+    pub(crate) stripe: StripeSection,
+    #[serde(default)]
+    pub(crate) mail: MailSection,
+    #[serde(default, rename = "site")]
+    pub(crate) sites: Vec<SiteSection>,
+    #[serde(default, rename = "plan")]
+    pub(crate) plans: Vec<PlanSection>,
+}
+
+/// Who publishes, and where readers pay and sign in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Instance {
+    pub(crate) publication: String,
+    pub(crate) account_origin: Url,
+}
+
+/// Where everything is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    #[serde(default = "default_database")]
+    pub(crate) url: String,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: default_database(),
+        }
+    }
+}
+
+fn default_database() -> String {
+    "sqlite:latchkey.db".to_owned()
+}
+
+/// The account origin's listener and its times.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ServerSection {
+    pub(crate) listen: SocketAddr,
+    pub(crate) pass_life_seconds: u32,
+    pub(crate) session_life_days: u32,
+    pub(crate) renewal_slack_hours: u32,
+    pub(crate) past_due_grace_days: u32,
+    pub(crate) reconcile_minutes: u32,
+}
+
+impl Default for ServerSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8300)),
+            pass_life_seconds: 900,
+            session_life_days: 365,
+            renewal_slack_hours: 72,
+            past_due_grace_days: 7,
+            reconcile_minutes: 10,
+        }
+    }
+}
+
+/// The proxy before the sites.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct EdgeSection {
+    pub(crate) listen: SocketAddr,
+    pub(crate) server_url: Option<Url>,
+    pub(crate) bundle_key: Option<String>,
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) filter_lists: Vec<PathBuf>,
+}
+
+impl Default for EdgeSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8301)),
+            server_url: None,
+            bundle_key: None,
+            state_dir: None,
+            trusted_proxies: vec![],
+            filter_lists: vec![],
+        }
+    }
+}
+
+/// How Stripe is reached; its keys come from the environment alone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct StripeSection {
+    pub(crate) base_url: Option<Url>,
+}
+
+/// How mail goes out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MailSection {
+    pub(crate) from: Option<String>,
+    pub(crate) smtp_host: Option<String>,
+    pub(crate) smtp_port: Option<u16>,
+    pub(crate) smtp_user: Option<String>,
+}
+
+/// One site: who serves it, and what is decided for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SiteSection {
+    pub(crate) id: SiteId,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) origin: Url,
+    #[serde(default)]
+    pub(crate) page_changing: Option<Scope>,
+    #[serde(default)]
+    pub(crate) outage_grace_seconds: Option<u32>,
+    #[serde(default)]
+    pub(crate) strip: StripPolicy,
+    #[serde(default)]
+    pub(crate) call: CallPolicy,
+    #[serde(default)]
+    pub(crate) comments: CommentPolicy,
+}
+
+/// One thing that is sold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlanSection {
+    pub(crate) id: PlanId,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) description: String,
+    pub(crate) entitlements: Scope,
+    #[serde(default, rename = "price")]
+    pub(crate) prices: Vec<PriceSection>,
+}
+
+/// One amount at which a plan is sold.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PriceSection {
+    pub(crate) id: PriceId,
+    pub(crate) stripe_price: String,
+    pub(crate) currency: Currency,
+    pub(crate) amount_minor: i64,
+    pub(crate) interval: Interval,
+    #[serde(default = "one")]
+    pub(crate) interval_count: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl SiteSection {
+    /// The part that edges get in the bundle.
+    pub(crate) fn policy(&self, publication: &str) -> SitePolicy {
+        let defaults = SitePolicy::new(
+            self.id.clone(),
+            self.name.clone().unwrap_or_else(|| publication.to_owned()),
+        );
+        SitePolicy {
+            hosts: self.hosts.clone(),
+            page_changing: self.page_changing.clone().unwrap_or(defaults.page_changing.clone()),
+            outage_grace_seconds: self.outage_grace_seconds.unwrap_or(defaults.outage_grace_seconds),
+            strip: self.strip.clone(),
+            call: self.call.clone(),
+            comments: self.comments.clone(),
+            ..defaults
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file and the environment, and checks what can be checked without touching anything else.
+    pub(crate) fn load(file: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        if !file.is_file() {
+            return Err(ConfigError::Missing(file.to_owned()));
+        }
+        Self::extract(Figment::from(Toml::file_exact(file)), environment)
+    }
+
+    /// The same from text, for the demo and the tests.
+    pub(crate) fn from_toml(text: &str, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::extract(Figment::from(Toml::string(text)), environment)
+    }
+
+    fn extract(mut figment: Figment, environment: &Environment) -> Result<Self, ConfigError> {
+        for (path, text) in environment.overrides() {
+            let value: Value = text.parse().unwrap_or_else(|_| Value::from(text.clone()));
+            figment = figment.merge(environment::Override { path, value });
+        }
+        if let Some(url) = environment.plain("DATABASE_URL") {
+            figment = figment.merge(("database.url", url));
+        }
+        let config: Self = figment.extract().map_err(|errors| {
+            ConfigError::Parse(
+                errors
+                    .into_iter()
+                    .map(|e| format!("  {e}"))
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
+        })?;
+        let findings = validate::findings(&config);
+        if findings.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigError::Invalid(findings))
+        }
+    }
+
+    /// The account origin as it stands in `iss`: scheme, host and port, without a slash at the end.
+    pub(crate) fn issuer(&self) -> String {
+        self.instance.account_origin.origin().ascii_serialization()
+    }
+
+    /// The policies of all sites.
+    pub(crate) fn policies(&self) -> Vec<SitePolicy> {
+        self.sites
+            .iter()
+            .map(|site| site.policy(&self.instance.publication))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

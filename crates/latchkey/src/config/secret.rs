@@ -1,0 +1,104 @@
+//! Secrets from the environment or from files that it names; never printed.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::Environment;
+
+/// Shortest edge token that is accepted, in characters.
+pub(crate) const MIN_EDGE_TOKEN: usize = 32;
+
+/// A secret that is absent or cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretsError {
+    #[error(
+        "{0} is not set\n  help: see .env.example for what it is and how to make one; {0}_FILE may name a file that holds it"
+    )]
+    Missing(&'static str),
+    #[error("{name}_FILE names {path}, which cannot be read: {why}")]
+    File {
+        name: &'static str,
+        path: String,
+        why: std::io::Error,
+    },
+    #[error("both {0} and {0}_FILE are set\n  help: keep one of them")]
+    Twice(&'static str),
+    #[error(
+        "LATCHKEY_EDGE_TOKEN has fewer than {MIN_EDGE_TOKEN} characters\n  help: make one with `openssl rand -hex 32`"
+    )]
+    WeakEdgeToken,
+}
+
+/// Text that is wiped when dropped and printed as `[redacted]`.
+#[derive(Clone)]
+pub(crate) struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Keeps `text` secret.
+    pub(crate) fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The secret itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Where each command gets the secrets that it needs, and only those.
+pub(crate) struct Secrets<'a>(pub(crate) &'a Environment);
+
+impl Secrets<'_> {
+    /// A secret that may be absent.
+    pub(crate) fn optional(&self, name: &'static str) -> Result<Option<SecretText>, SecretsError> {
+        let file = self.0.plain(&format!("{name}_FILE"));
+        match (self.0.plain(name), file) {
+            (Some(_), Some(_)) => Err(SecretsError::Twice(name)),
+            (Some(value), None) => Ok(Some(SecretText::new(value))),
+            (None, Some(path)) => match std::fs::read_to_string(&path) {
+                Ok(text) => Ok(Some(SecretText::new(text.trim_end_matches(['\n', '\r']).to_owned()))),
+                Err(why) => Err(SecretsError::File { name, path, why }),
+            },
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// A secret that must be there.
+    pub(crate) fn required(&self, name: &'static str) -> Result<SecretText, SecretsError> {
+        self.optional(name)?.ok_or(SecretsError::Missing(name))
+    }
+
+    /// The token that edges show to the server.
+    pub(crate) fn edge_token(&self) -> Result<SecretText, SecretsError> {
+        let token = self.required("LATCHKEY_EDGE_TOKEN")?;
+        if token.expose().chars().count() < MIN_EDGE_TOKEN {
+            Err(SecretsError::WeakEdgeToken)
+        } else {
+            Ok(token)
+        }
+    }
+
+    /// The signing secrets of the webhook endpoint, at least one.
+    pub(crate) fn webhook_secrets(&self) -> Result<Vec<String>, SecretsError> {
+        let list = self.required("STRIPE_WEBHOOK_SECRETS")?;
+        let secrets: Vec<String> = list
+            .expose()
+            .split(',')
+            .map(str::trim)
+            .filter(|secret| !secret.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if secrets.is_empty() {
+            Err(SecretsError::Missing("STRIPE_WEBHOOK_SECRETS"))
+        } else {
+            Ok(secrets)
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The account origin's parts, put together: database, keys, Stripe, sync, pages. `serve` and the demo differ in what they pass in.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use latchkey_billing::{DerivePolicy, Plan, PlanPrice, WebhookSecrets};
+use latchkey_entitlement::{Clock, Sites, time};
+use latchkey_server::{Keys, Mailer, Parts, Secret, Server, ServerConfig};
+use latchkey_store::Store;
+use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
+use latchkey_token::SealKey;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::config::{Config, Environment, PlanSection, Secrets};
+
+/// How often keys are looked at: a rotation is due or was made by another server.
+const KEYS_EVERY: Duration = Duration::from_secs(30);
+/// How often what nothing needs any more is deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+
+/// What an instance needs from outside; the demo has doubles for some of it.
+pub(crate) struct Outside {
+    pub(crate) stripe: Arc<dyn Stripe>,
+    pub(crate) livemode: bool,
+    pub(crate) webhook_secrets: Vec<String>,
+    pub(crate) mailer: Arc<dyn Mailer>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) seal: SealKey,
+    pub(crate) edge_token: String,
+    /// Origins of Stripe's pages beside Stripe's own.
+    pub(crate) payment_origins: Vec<String>,
+}
+
+/// A running account origin.
+pub(crate) struct Instance {
+    pub(crate) router: axum::Router,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) store: Store,
+}
+
+/// Opens the database, bringing it up to date; a newer one is refused.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let store = Store::open(&config.database.url)
+        .await
+        .context("opening the database")?;
+    store.migrate().await.context("bringing the database up to date")?;
+    Ok(store)
+}
+
+/// The key that seals what is secret in the database.
+pub(crate) fn seal_key(environment: &Environment) -> anyhow::Result<SealKey> {
+    let text = Secrets(environment).required("LATCHKEY_SEAL_KEY")?;
+    SealKey::from_base64(text.expose()).context("LATCHKEY_SEAL_KEY")
+}
+
+impl Instance {
+    /// Starts everything but the listener; tasks end when `stop` is cancelled and are waited for through `tasks`.
+    pub(crate) async fn start(
+        config: &Config,
+        outside: Outside,
+        stop: &CancellationToken,
+        tasks: &TaskTracker,
+    ) -> anyhow::Result<Self> {
+        let store = open_store(config).await?;
+        let plans = plans(config);
+        store.replace_plans(&plans, outside.clock.now()).await?;
+        let site_secrets = site_secrets(config, &store, &outside).await?;
+        let keys = Keys::load_or_create(
+            store.clone(),
+            outside.seal,
+            Arc::clone(&outside.clock),
+            Arc::clone(&outside.ids),
+        )
+        .await?;
+        let sync = Sync::new(
+            store.clone(),
+            Arc::clone(&outside.stripe),
+            Arc::clone(&outside.clock),
+            Arc::clone(&outside.ids),
+            SyncConfig {
+                plans: plans.clone(),
+                derive: derive_policy(config),
+                webhook_secrets: WebhookSecrets::new(outside.webhook_secrets),
+                livemode: outside.livemode,
+                reconcile_every: i64::from(config.server.reconcile_minutes) * time::MINUTE,
+            },
+        );
+        let mut settings = ServerConfig::new(
+            config.issuer(),
+            &config.instance.publication,
+            Secret::new(outside.edge_token),
+        );
+        settings.sites = config.policies();
+        settings.plans = plans;
+        settings.pass_life_seconds = config.server.pass_life_seconds;
+        settings.session_life_days = config.server.session_life_days;
+        settings.site_secrets = site_secrets;
+        settings.payment_origins.extend(outside.payment_origins);
+        let server = Server::new(Parts {
+            config: settings,
+            store: store.clone(),
+            sync: Arc::clone(&sync),
+            stripe: outside.stripe,
+            clock: Arc::clone(&outside.clock),
+            ids: outside.ids,
+            mailer: outside.mailer,
+            keys: Arc::clone(&keys),
+        });
+        tasks.spawn(sync.work(stop.clone().cancelled_owned()));
+        tasks.spawn(turn_keys(Arc::clone(&keys), stop.clone()));
+        tasks.spawn(prune(store.clone(), outside.clock, stop.clone()));
+        Ok(Self {
+            router: server.router(),
+            keys,
+            store,
+        })
+    }
+}
+
+fn derive_policy(config: &Config) -> DerivePolicy {
+    DerivePolicy {
+        renewal_slack_ms: i64::from(config.server.renewal_slack_hours) * time::HOUR,
+        past_due_grace_ms: i64::from(config.server.past_due_grace_days) * time::DAY,
+    }
+}
+
+/// The plans of the configuration; each counts on every site.
+pub(crate) fn plans(config: &Config) -> Vec<Plan> {
+    config.plans.iter().map(plan).collect()
+}
+
+fn plan(section: &PlanSection) -> Plan {
+    let prices = section.prices.iter().map(|price| PlanPrice {
+        id: price.id.clone(),
+        stripe_price: price.stripe_price.clone(),
+        currency: price.currency.clone(),
+        amount_minor: price.amount_minor,
+        interval: price.interval,
+        interval_count: price.interval_count,
+    });
+    Plan {
+        id: section.id.clone(),
+        key: section.id.as_str().to_owned(),
+        name: section.name.clone(),
+        description: section.description.clone(),
+        entitlements: section.entitlements.clone(),
+        sites: Sites::All,
+        prices: prices.collect(),
+    }
+}
+
+/// The keys of pairwise subjects, one a site, made once and kept sealed.
+async fn site_secrets(
+    config: &Config,
+    store: &Store,
+    outside: &Outside,
+) -> anyhow::Result<BTreeMap<latchkey_entitlement::SiteId, Secret>> {
+    let mut secrets = BTreeMap::new();
+    for site in &config.sites {
+        let name = format!("site_secret.{}", site.id);
+        let mut nonce = [0; 12];
+        nonce
+            .iter_mut()
+            .zip(outside.ids.secret())
+            .for_each(|(to, from)| *to = from);
+        let sealed = outside.seal.seal(&name, nonce, &outside.ids.secret());
+        let kept = store.put_setting_if_absent(&name, &sealed).await?;
+        let secret = outside.seal.open(&name, &kept).with_context(|| {
+            format!(
+                "the secret of {} cannot be opened; LATCHKEY_SEAL_KEY is not the one with which it was sealed",
+                site.id
+            )
+        })?;
+        secrets.insert(site.id.clone(), Secret::new(secret.to_vec()));
+    }
+    Ok(secrets)
+}
+
+async fn turn_keys(keys: Arc<Keys>, stop: CancellationToken) {
+    while sleep(KEYS_EVERY, &stop).await {
+        if let Err(error) = keys.tick().await {
+            tracing::warn!(%error, "keys were not looked at; trying again");
+        }
+    }
+}
+
+async fn prune(store: Store, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    while sleep(PRUNE_EVERY, &stop).await {
+        if let Err(error) = store.prune(clock.now()).await {
+            tracing::warn!(%error, "nothing was pruned; trying again");
+        }
+    }
+}
+
+/// Sleeps; false if it was time to stop.
+async fn sleep(time: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(time) => true,
+    }
+}

@@ -1,0 +1,232 @@
+//! Checkout sessions: the object.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::list;
+use crate::params::Metadata;
+use crate::state::State;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SessionStatus {
+    Open,
+    Complete,
+    Expired,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LineItem {
+    pub(crate) id: String,
+    pub(crate) price: String,
+    pub(crate) quantity: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) created: i64,
+    pub(crate) expires_at: i64,
+    pub(crate) status: SessionStatus,
+    /// `subscription` or `payment`.
+    pub(crate) mode: String,
+    /// `unpaid`, `paid` or `no_payment_required`.
+    pub(crate) payment_status: String,
+    pub(crate) customer: Option<String>,
+    /// Whether the customer was made by this session.
+    pub(crate) customer_email: Option<String>,
+    /// What was typed on the page.
+    pub(crate) typed_email: Option<String>,
+    pub(crate) typed_name: Option<String>,
+    pub(crate) client_reference_id: Option<String>,
+    pub(crate) metadata: Metadata,
+    pub(crate) subscription_metadata: Metadata,
+    pub(crate) subscription_description: Option<String>,
+    pub(crate) trial_days: Option<i64>,
+    pub(crate) trial_end: Option<i64>,
+    pub(crate) intent_metadata: Metadata,
+    pub(crate) line_items: Vec<LineItem>,
+    pub(crate) currency: String,
+    pub(crate) amount_total: i64,
+    pub(crate) locale: Option<String>,
+    pub(crate) allow_promotion_codes: Option<bool>,
+    pub(crate) success_url: String,
+    pub(crate) cancel_url: Option<String>,
+    pub(crate) subscription: Option<String>,
+    pub(crate) invoice: Option<String>,
+    /// The payment intent that the page works on; shown only in payment mode.
+    pub(crate) intent: Option<String>,
+}
+
+impl Session {
+    pub(crate) fn is_open(&self) -> bool {
+        self.status == SessionStatus::Open
+    }
+
+    /// Where the browser goes after payment.
+    pub(crate) fn success_address(&self) -> String {
+        self.success_url
+            .replace("{CHECKOUT_SESSION_ID}", &self.id)
+            .replace("%7BCHECKOUT_SESSION_ID%7D", &self.id)
+    }
+
+    fn details(&self, state: &State) -> Value {
+        let customer = self.customer.as_ref().and_then(|id| state.customers.get(id));
+        let email = self.typed_email.clone().or_else(|| self.customer_email.clone());
+        let email = email.or_else(|| customer.and_then(|customer| customer.email.clone()));
+        if email.is_none() && self.is_open() {
+            return Value::Null;
+        }
+        json!({
+            "address": null,
+            "business_name": null,
+            "email": email,
+            "individual_name": null,
+            "name": self.typed_name.clone().or_else(|| customer.and_then(|customer| customer.name.clone())),
+            "phone": null,
+            "tax_exempt": "none",
+            "tax_ids": null,
+        })
+    }
+
+    pub(crate) fn render(&self, state: &State) -> Value {
+        let subscription_mode = self.mode == "subscription";
+        json!({
+            "id": self.id,
+            "object": "checkout.session",
+            "adaptive_pricing": null,
+            "after_expiration": null,
+            "allow_promotion_codes": self.allow_promotion_codes,
+            "amount_subtotal": self.amount_total,
+            "amount_total": self.amount_total,
+            "automatic_tax": { "enabled": false, "liability": null, "provider": null, "status": null },
+            "billing_address_collection": null,
+            "cancel_url": self.cancel_url,
+            "client_reference_id": self.client_reference_id,
+            "client_secret": null,
+            "collected_information": null,
+            "consent": null,
+            "consent_collection": null,
+            "created": self.created,
+            "currency": self.currency,
+            "currency_conversion": null,
+            "custom_fields": [],
+            "custom_text": {
+                "after_submit": null,
+                "shipping_address": null,
+                "submit": null,
+                "terms_of_service_acceptance": null,
+            },
+            "customer": self.customer,
+            "customer_account": null,
+            "customer_creation": if subscription_mode { Value::Null } else { json!("always") },
+            "customer_details": self.details(state),
+            "customer_email": self.customer_email,
+            "discounts": [],
+            "expires_at": self.expires_at,
+            "integration_identifier": null,
+            "invoice": self.invoice,
+            "invoice_creation": if subscription_mode { Value::Null } else {
+                json!({
+                    "enabled": false,
+                    "invoice_data": {
+                        "account_tax_ids": null,
+                        "custom_fields": null,
+                        "description": null,
+                        "footer": null,
+                        "issuer": null,
+                        "metadata": {},
+                        "rendering_options": null,
+                    },
+                })
+            },
+            "livemode": false,
+            "locale": self.locale,
+            "managed_payments": { "enabled": false },
+            "metadata": self.metadata,
+            "mode": self.mode,
+            "origin_context": null,
+            "payment_intent": if subscription_mode { None } else { self.intent.clone() },
+            "payment_link": null,
+            "payment_method_collection": if subscription_mode { "always" } else { "if_required" },
+            "payment_method_configuration_details": null,
+            "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
+            "payment_method_types": ["card"],
+            "payment_status": self.payment_status,
+            "permissions": null,
+            "phone_number_collection": { "enabled": false },
+            "recovered_from": null,
+            "saved_payment_method_options": if subscription_mode {
+                json!({ "allow_redisplay_filters": ["always"], "payment_method_remove": "disabled", "payment_method_save": null })
+            } else { Value::Null },
+            "setup_intent": null,
+            "shipping_address_collection": null,
+            "shipping_cost": null,
+            "shipping_options": [],
+            "status": self.status,
+            "submit_type": null,
+            "subscription": self.subscription,
+            "success_url": self.success_url,
+            "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
+            "ui_mode": "hosted_page",
+            "url": self.is_open().then(|| format!("{}/c/pay/{}", state.public_url, self.id)),
+            "wallet_options": null,
+        })
+    }
+
+    pub(crate) fn render_items(&self, state: &State) -> Value {
+        let trial = self.trial_days.is_some() || self.trial_end.is_some();
+        let items = self.line_items.iter().filter_map(|item| {
+            let price = state.prices.get(&item.price)?;
+            let amount = if trial && price.recurring.is_some() {
+                0
+            } else {
+                price.unit_amount * item.quantity
+            };
+            Some(json!({
+                "id": item.id,
+                "object": "item",
+                "adjustable_quantity": null,
+                "amount_discount": 0,
+                "amount_subtotal": amount,
+                "amount_tax": 0,
+                "amount_total": amount,
+                "currency": price.currency,
+                "description": state.product_name(&price.product),
+                "metadata": {},
+                "price": price.render(),
+                "quantity": item.quantity,
+            }))
+        });
+        list::whole(
+            &format!("/v1/checkout/sessions/{}/line_items", self.id),
+            &items.collect::<Vec<_>>(),
+        )
+    }
+}
+
+impl State {
+    pub(crate) fn render_session(&self, id: &str) -> Value {
+        self.sessions
+            .get(id)
+            .map_or(Value::Null, |session| session.render(self))
+    }
+
+    pub(crate) fn render_line_items(&self, id: &str) -> Value {
+        self.sessions
+            .get(id)
+            .map_or(Value::Null, |session| session.render_items(self))
+    }
+
+    pub(crate) fn expire_session(&mut self, id: &str) {
+        let Some(session) = self.sessions.get_mut(id).filter(|session| session.is_open()) else {
+            return;
+        };
+        session.status = SessionStatus::Expired;
+        if let Some(intent) = session.intent.clone() {
+            self.cancel_intent(&intent);
+        }
+        let shown = self.render_session(id);
+        self.emit("checkout.session.expired", shown);
+    }
+}

@@ -1,0 +1,287 @@
+//! `/v1/checkout/sessions`.
+
+use crate::checkout::{LineItem, Session, SessionStatus};
+use crate::customer::is_email;
+use crate::error::{ApiError, ApiResult};
+use crate::list;
+use crate::params::Params;
+use crate::state::State;
+use crate::subscription_api::trial_end;
+
+const DAY_SECONDS: i64 = 86_400;
+const MIN_LIFE_SECONDS: i64 = 1800;
+const MAX_LINE_ITEMS: usize = 20;
+
+fn read_items(state: &mut State, params: &Params, mode: &str) -> Result<(Vec<LineItem>, String), ApiError> {
+    let indices = params.indices("line_items");
+    if indices.is_empty() {
+        return Err(ApiError::missing("line_items"));
+    }
+    if indices.len() > MAX_LINE_ITEMS {
+        return Err(ApiError::invalid(
+            format!("A session can have up to {MAX_LINE_ITEMS} line items."),
+            Some("line_items"),
+        ));
+    }
+    let (mut items, mut currency, mut term) = (Vec::new(), None::<String>, None);
+    for index in indices {
+        let name = format!("line_items[{index}][price]");
+        let price = state.price(params.required(&name)?, &name)?.clone();
+        if !price.active {
+            return Err(ApiError::invalid(
+                "The price specified is inactive. This field only accepts active prices.",
+                Some(&name),
+            ));
+        }
+        if mode == "payment" && price.recurring.is_some() {
+            return Err(ApiError::invalid(
+                "You specified `payment` mode but passed a recurring price. Either switch to `subscription` mode or use only one-time prices.",
+                Some("line_items"),
+            ));
+        }
+        if currency.get_or_insert_with(|| price.currency.clone()) != &price.currency {
+            return Err(ApiError::invalid(
+                "All prices of a session must have the same currency.",
+                Some("line_items"),
+            ));
+        }
+        if let Some(recurring) = price.recurring
+            && *term.get_or_insert(recurring) != recurring
+        {
+            return Err(ApiError::invalid(
+                "All recurring prices of a session must have the same interval.",
+                Some("line_items"),
+            ));
+        }
+        let name = format!("line_items[{index}][quantity]");
+        let quantity = params.integer(&name)?.ok_or_else(|| {
+            ApiError::invalid(
+                format!("Quantity is required. Add `quantity` to `line_items[{index}]`"),
+                Some(&name),
+            )
+        })?;
+        if !(1..=999_999).contains(&quantity) {
+            return Err(ApiError::invalid(
+                "This value must be between 1 and 999999.",
+                Some(&name),
+            ));
+        }
+        items.push(LineItem {
+            id: state.new_id("li", 10),
+            price: price.id,
+            quantity,
+        });
+    }
+    if mode == "subscription" && term.is_none() {
+        return Err(ApiError::invalid(
+            "You must provide at least one recurring price in `subscription` mode when using prices.",
+            Some("line_items"),
+        ));
+    }
+    Ok((items, currency.unwrap_or_default()))
+}
+
+const CREATE: [&str; 28] = [
+    "mode",
+    "customer",
+    "customer_email",
+    "client_reference_id",
+    "success_url",
+    "cancel_url",
+    "line_items[#][price]",
+    "line_items[#][quantity]",
+    "metadata[*]",
+    "subscription_data[metadata][*]",
+    "subscription_data[description]",
+    "subscription_data[trial_period_days]",
+    "subscription_data[trial_end]",
+    "payment_intent_data[metadata][*]",
+    "locale",
+    "expires_at",
+    "allow_promotion_codes",
+    "payment_method_collection",
+    "payment_method_types[#]",
+    "ui_mode",
+    "automatic_tax[enabled]",
+    "billing_address_collection",
+    "customer_update[name]",
+    "customer_update[address]",
+    "phone_number_collection[enabled]",
+    "adaptive_pricing[enabled]",
+    "submit_type",
+    "customer_creation",
+];
+
+/// Refuses what is known to Stripe and would change what the page does, and what this page cannot do.
+fn refuse_unsupported(params: &Params) -> Result<(), ApiError> {
+    params.choice("ui_mode", &["hosted", "hosted_page"])?;
+    params.choice("payment_method_collection", &["always"])?;
+    for name in ["automatic_tax[enabled]", "phone_number_collection[enabled]"] {
+        if params.boolean(name)? == Some(true) {
+            return Err(ApiError::invalid(
+                format!("The sandbox does not support {name}=true."),
+                Some(name),
+            ));
+        }
+    }
+    if params.list("payment_method_types").iter().any(|kind| *kind != "card") {
+        let message = "The sandbox supports the payment method type `card` only.";
+        return Err(ApiError::invalid(message, Some("payment_method_types")));
+    }
+    Ok(())
+}
+
+/// Refuses what fits only the other mode.
+fn refuse_other_mode(params: &Params, session: &Session) -> Result<(), ApiError> {
+    let trial = session.trial_days.is_some() || session.trial_end.is_some();
+    let for_subscription =
+        trial || !session.subscription_metadata.is_empty() || session.subscription_description.is_some();
+    if session.mode == "payment" && for_subscription {
+        return Err(ApiError::invalid(
+            "You can not pass `subscription_data` in `payment` mode.",
+            Some("subscription_data"),
+        ));
+    }
+    if session.mode == "subscription" && !session.intent_metadata.is_empty() {
+        let message = "You can not pass `payment_intent_data` in `subscription` mode.";
+        return Err(ApiError::invalid(message, Some("payment_intent_data")));
+    }
+    if params.text("customer_creation").is_some() && (session.mode == "subscription" || session.customer.is_some()) {
+        let message = "You can only use `customer_creation` in `payment` mode and without `customer`.";
+        return Err(ApiError::invalid(message, Some("customer_creation")));
+    }
+    Ok(())
+}
+
+fn read_expiry(params: &Params, now: i64) -> Result<i64, ApiError> {
+    let expires_at = params.integer("expires_at")?.unwrap_or(now + DAY_SECONDS);
+    if (now + MIN_LIFE_SECONDS..=now + DAY_SECONDS).contains(&expires_at) {
+        return Ok(expires_at);
+    }
+    let message = "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout Session creation.";
+    Err(ApiError::invalid(message, Some("expires_at")))
+}
+
+/// The customer and the e-mail that a session begins with; at most one of them.
+fn read_buyer(state: &State, params: &Params) -> Result<(Option<String>, Option<String>), ApiError> {
+    let (customer, email) = (params.text("customer"), params.text("customer_email"));
+    if let Some(id) = customer {
+        state.live_customer(id, "customer")?;
+        if email.is_some() {
+            let message = "You may only specify one of these parameters: customer, customer_email.";
+            return Err(ApiError::invalid(message, None));
+        }
+    }
+    if let Some(email) = email.filter(|email| !is_email(email)) {
+        let refusal = ApiError::invalid(format!("Invalid email address: {email}"), Some("customer_email"));
+        return Err(refusal.with_code("email_invalid"));
+    }
+    Ok((customer.map(str::to_owned), email.map(str::to_owned)))
+}
+
+pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
+    params.only(&CREATE)?;
+    refuse_unsupported(params)?;
+    params.required("mode")?;
+    let mode = params.choice("mode", &["payment", "subscription"])?.unwrap_or_default();
+    let success_url = params
+        .address("success_url")?
+        .ok_or_else(|| ApiError::missing("success_url"))?;
+    let (customer, customer_email) = read_buyer(state, params)?;
+    let owned = |name: &str| params.text(name).map(str::to_owned);
+    let trial_days = params.integer("subscription_data[trial_period_days]")?;
+    let mut session = Session {
+        id: String::new(),
+        created: state.now,
+        expires_at: read_expiry(params, state.now)?,
+        status: SessionStatus::Open,
+        mode: mode.to_owned(),
+        payment_status: "unpaid".to_owned(),
+        customer,
+        customer_email,
+        typed_email: None,
+        typed_name: None,
+        client_reference_id: owned("client_reference_id"),
+        metadata: params.metadata("metadata")?,
+        subscription_metadata: params.metadata("subscription_data[metadata]")?,
+        subscription_description: owned("subscription_data[description]"),
+        trial_days,
+        trial_end: params.integer("subscription_data[trial_end]")?,
+        intent_metadata: params.metadata("payment_intent_data[metadata]")?,
+        line_items: Vec::new(),
+        currency: String::new(),
+        amount_total: 0,
+        locale: owned("locale"),
+        allow_promotion_codes: params.boolean("allow_promotion_codes")?,
+        success_url,
+        cancel_url: params.address("cancel_url")?,
+        subscription: None,
+        invoice: None,
+        intent: None,
+    };
+    refuse_other_mode(params, &session)?;
+    let trial = trial_end(state.now, trial_days, session.trial_end, "subscription_data[trial_end]")?;
+    (session.line_items, session.currency) = read_items(state, params, mode)?;
+    let amount = |item: &LineItem| {
+        let price = state.prices.get(&item.price)?;
+        (trial.is_none() || price.recurring.is_none()).then_some(price.unit_amount * item.quantity)
+    };
+    session.amount_total = session.line_items.iter().filter_map(amount).sum();
+    let id = state.new_id("cs_test", 40);
+    session.id.clone_from(&id);
+    state.sessions.insert(id.clone(), session);
+    Ok(state.render_session(&id))
+}
+
+pub(crate) fn get(state: &State, params: &Params, id: &str) -> ApiResult {
+    params.only(&[])?;
+    Ok(state.session(id)?.render(state))
+}
+
+pub(crate) fn line_items(state: &State, params: &Params, id: &str) -> ApiResult {
+    params.only(&["limit", "starting_after", "ending_before"])?;
+    Ok(state.session(id)?.render_items(state))
+}
+
+pub(crate) fn expire(state: &mut State, params: &Params, id: &str) -> ApiResult {
+    params.only(&[])?;
+    let session = state.session(id)?;
+    if !session.is_open() {
+        let message = format!(
+            "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout Session has a status of `{}`.",
+            if session.status == SessionStatus::Complete {
+                "complete"
+            } else {
+                "expired"
+            }
+        );
+        return Err(ApiError::invalid(message, Some("session")));
+    }
+    state.expire_session(id);
+    Ok(state.render_session(id))
+}
+
+pub(crate) fn list(state: &State, params: &Params) -> ApiResult {
+    params.only_list(&["customer", "subscription", "payment_intent", "status"])?;
+    let status = params.choice("status", &["complete", "expired", "open"])?;
+    let (customer, subscription) = (params.text("customer"), params.text("subscription"));
+    let intent = params.text("payment_intent");
+    list::page(
+        "checkout.session",
+        "/v1/checkout/sessions",
+        params,
+        &state.sessions,
+        |one| {
+            customer.is_none_or(|id| one.customer.as_deref() == Some(id))
+                && subscription.is_none_or(|id| one.subscription.as_deref() == Some(id))
+                && intent.is_none_or(|id| one.mode == "payment" && one.intent.as_deref() == Some(id))
+                && status.is_none_or(|status| match one.status {
+                    SessionStatus::Open => status == "open",
+                    SessionStatus::Complete => status == "complete",
+                    SessionStatus::Expired => status == "expired",
+                })
+        },
+        |one| one.created,
+        |one| one.render(state),
+    )
+}

@@ -1,0 +1,72 @@
+//! `expand[]`: ids in an answer replaced by their objects.
+
+use serde_json::Value;
+
+use crate::card::PaymentMethod;
+use crate::customer::Customer;
+use crate::error::ApiError;
+use crate::intent::PaymentIntent;
+use crate::params::Params;
+use crate::price::Price;
+use crate::product::Product;
+use crate::state::State;
+
+const MAX_DEPTH: usize = 4;
+
+pub(crate) fn expand(state: &State, answer: &mut Value, params: &Params) -> Result<(), ApiError> {
+    for path in params.list("expand") {
+        let parts: Vec<&str> = path.split('.').collect();
+        if parts.len() > MAX_DEPTH + 1 {
+            return Err(ApiError::invalid(
+                format!("You cannot expand more than {MAX_DEPTH} levels of a property. Property: {path}"),
+                None,
+            ));
+        }
+        walk(state, answer, &parts)
+            .map_err(|()| ApiError::invalid(format!("This property cannot be expanded ({path})."), Some("expand")))?;
+    }
+    Ok(())
+}
+
+fn walk(state: &State, value: &mut Value, path: &[&str]) -> Result<(), ()> {
+    if let Value::String(id) = value {
+        if let Some(object) = find(state, id) {
+            *value = object;
+        } else if path.is_empty() {
+            return Err(());
+        }
+    }
+    let Some((first, rest)) = path.split_first() else {
+        return Ok(());
+    };
+    match value {
+        Value::Object(fields) => {
+            // Line items are left out of a session until they are asked for.
+            let session = fields.get("object").and_then(Value::as_str) == Some("checkout.session");
+            if *first == "line_items" && session && !fields.contains_key("line_items") {
+                let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
+                let items = state.render_line_items(id);
+                fields.insert("line_items".to_owned(), items);
+                return Ok(());
+            }
+            walk(state, fields.get_mut(*first).ok_or(())?, rest)
+        }
+        Value::Array(rows) => rows.iter_mut().try_for_each(|row| walk(state, row, path)),
+        Value::Null => Ok(()),
+        _ => Err(()),
+    }
+}
+
+fn find(state: &State, id: &str) -> Option<Value> {
+    state
+        .customers
+        .get(id)
+        .map(Customer::render)
+        .or_else(|| state.products.get(id).map(Product::render))
+        .or_else(|| state.prices.get(id).map(Price::render))
+        .or_else(|| state.subscriptions.get(id).map(|one| one.render(state)))
+        .or_else(|| state.invoices.get(id).map(|one| one.render(state)))
+        .or_else(|| state.payment_intents.get(id).map(PaymentIntent::render))
+        .or_else(|| state.payment_methods.get(id).map(PaymentMethod::render))
+        .or_else(|| state.sessions.get(id).map(|one| one.render(state)))
+}

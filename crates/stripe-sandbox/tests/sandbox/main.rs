@@ -1,0 +1,15 @@
+//! The sandbox through its public interface: calls, pages, webhooks, time.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic in a helper is a failed test, as in the tests themselves"
+)]
+
+mod api;
+mod checkout;
+mod honest;
+mod pages;
+mod support;
+mod time;
+mod webhooks;
