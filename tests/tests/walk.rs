@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test stops at the first surprise"
@@ -349,5 +350,11 @@ async fn a_reader_pays_and_the_ads_are_gone_on_postgresql() {
     }
     if let Some(database) = postgres() {
         walk(Some(&database)).await;
+        let asked = Command::new("psql")
+            .arg(&database)
+            .args(["-Atqc", "SELECT count(*) FROM account_grant"])
+            .output();
+        let grants = String::from_utf8(asked.expect("psql").stdout).expect("a number");
+        assert_eq!(grants.trim(), "1", "the walk was not on PostgreSQL");
     }
 }

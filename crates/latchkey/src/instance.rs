@@ -16,7 +16,7 @@ use crate::config::{Config, Environment, PlanSection, Secrets};
 /// How often keys are looked at: a rotation is due or was made by another server.
 const KEYS_EVERY: Duration = Duration::from_secs(30);
 /// How often what nothing needs any more is deleted.
-const PRUNE_EVERY: Duration = Duration::from_secs(600);
+const PRUNE_EVERY: Duration = Duration::from_mins(10);
 
 /// What an instance needs from outside; the demo has doubles for some of it.
 pub(crate) struct Outside {

@@ -42,9 +42,10 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
     let listener = listen::bind(config.server.listen, "[server] listen").await?;
-    let edge_listener = match serve.edge {
-        true => Some(listen::bind(config.edge.listen, "[edge] listen").await?),
-        false => None,
+    let edge_listener = if serve.edge {
+        Some(listen::bind(config.edge.listen, "[edge] listen").await?)
+    } else {
+        None
     };
     let address = listener.local_addr()?;
     let instance = Instance::start(&config, outside, &stop, &tasks).await?;

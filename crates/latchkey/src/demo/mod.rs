@@ -92,10 +92,7 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
         .plain("DATABASE_URL")
         .map(|url| ("DATABASE_URL".to_owned(), url));
     let database = Environment::from_pairs(database);
-    let config = Config::from_toml(
-        &setup::configuration(&hosts, &site_origin, &data, &prices),
-        &Environment::default(),
-    )?;
+    let config = Config::from_toml(&setup::configuration(&hosts, &site_origin, &data, &prices), &database)?;
 
     let mailbox = MemoryMailbox::new(Arc::clone(&clock));
     let outside = Outside {

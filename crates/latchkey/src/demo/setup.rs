@@ -55,37 +55,30 @@ impl Secrets {
 /// The sandbox's prices: found by their lookup keys, or made.
 pub(super) async fn prices(stripe: &dyn Stripe) -> anyhow::Result<Vec<(String, i64, Interval)>> {
     let known = stripe.list_prices().await?;
-    let mut product = None;
     let mut prices = Vec::new();
     for (name, amount, interval) in PRICES {
         let lookup_key = format!("latchkey_demo_{name}");
-        let price = match known
+        let price = if let Some(price) = known
             .iter()
             .find(|price| price.lookup_key.as_deref() == Some(&lookup_key))
         {
-            Some(price) => price.id.clone(),
-            None => {
-                let product = match &product {
-                    Some(product) => String::clone(product),
-                    None => {
-                        let made = stripe
-                            .create_product(&IdempotencyKey::new("demo.product"), "Supporter", &[])
-                            .await?;
-                        product.insert(made).clone()
-                    }
-                };
-                let new = NewPrice {
-                    product,
-                    currency: "eur".parse().context("currency")?,
-                    unit_amount_minor: amount,
-                    interval,
-                    interval_count: 1,
-                    lookup_key,
-                };
-                stripe
-                    .create_price(&IdempotencyKey::new(format!("demo.price.{name}")), &new)
-                    .await?
-            }
+            price.id.clone()
+        } else {
+            // The same key gives the same product, so that both prices hang on one.
+            let product = stripe
+                .create_product(&IdempotencyKey::new("demo.product"), "Supporter", &[])
+                .await?;
+            let new = NewPrice {
+                product,
+                currency: "eur".parse().context("currency")?,
+                unit_amount_minor: amount,
+                interval,
+                interval_count: 1,
+                lookup_key,
+            };
+            stripe
+                .create_price(&IdempotencyKey::new(format!("demo.price.{name}")), &new)
+                .await?
         };
         prices.push((price, amount, interval));
     }
