@@ -175,7 +175,7 @@ pub(crate) struct Strip {
     /// Write each file here under its own name, instead of to standard output.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) out: Option<PathBuf>,
-    /// A file with a [strip] policy: groups, ad_hosts and rules as under [site.strip] in latchkey.toml.
+    /// A file with a `strip` policy: groups, ad_hosts and rules as under [site.strip] in latchkey.toml.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) rules: Option<PathBuf>,
     /// A filter list in EasyList syntax; may be given several times.
