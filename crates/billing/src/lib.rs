@@ -1,7 +1,7 @@
 //! What Stripe says, as narrow types, to benefits.
 //!
 //! Pure: nothing here reads a clock, a socket or a file. [`Stripe`] is the one door to the outside; the gateway, the sandbox and the
-//! simulator each implement it. [`derive`] turns one customer's whole state into [`Benefit`]s by the table [`ACCESS`].
+//! simulator each implement it. [`fn@derive`] turns one customer's whole state into [`Benefit`]s by the table [`ACCESS`].
 
 pub mod api;
 pub mod derive;

@@ -165,7 +165,11 @@ fn sites(config: &Config, found: &mut Vec<Finding>) {
             ));
         }
         if let Err(error) = Compiled::new(&site.strip, &[]) {
-            found.push(finding(format!("{at}: strip"), error.to_string(), "see docs/RULES.md"));
+            found.push(finding(
+                format!("{at}: strip"),
+                error.to_string(),
+                "`latchkey init` writes a file that shows the form under [site.strip]",
+            ));
         }
     }
 }
