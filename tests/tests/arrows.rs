@@ -59,6 +59,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("latchkey-tests", &[]),
+    // Development only, like testkit.
+    ("latchkey-bench", &["bundle", "entitlement", "token"]),
 ];
 
 /// Libraries that one crate alone may name.
