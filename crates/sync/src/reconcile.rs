@@ -30,7 +30,10 @@ impl Sync {
             match self.receive(event, &raw).await {
                 Ok(ReceiveOutcome::New) => {
                     report.missed += 1;
-                    tracing::warn!(event = %id, "found by reconciling: no delivery had brought this event");
+                    // Before the first round nobody had asked Stripe to deliver here, so that nothing went wrong.
+                    if mark.is_some() {
+                        tracing::warn!(event = %id, "found by reconciling: no delivery had brought this event");
+                    }
                 }
                 Ok(ReceiveOutcome::Duplicate | ReceiveOutcome::Kept) => {}
                 Err(ReceiveError::Store(error)) => return Err(error.into()),
