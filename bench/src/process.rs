@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -59,24 +59,16 @@ pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(local(0))?.local_addr()?.port())
 }
 
-/// The program `latchkey` of the same build as this measurement.
+/// The optimised program `latchkey`, beside the folder of this measurement's own build.
 pub fn latchkey() -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe()?;
-    let program = here.with_file_name("latchkey");
+    let target = here.parent().and_then(Path::parent).context("the folder of builds")?;
+    let program = target.join("release/latchkey");
     if !program.exists() {
         bail!(
-            "{} is missing; start measurements by the scripts in bench/",
+            "{} is missing; start measurements by the scripts in bench/, which build it",
             program.display()
         );
     }
     Ok(program)
-}
-
-/// Whether this is an optimised build; figures of another say nothing about speed.
-pub fn profile() -> &'static str {
-    if cfg!(debug_assertions) {
-        "dev build"
-    } else {
-        "release build"
-    }
 }

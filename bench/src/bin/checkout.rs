@@ -9,7 +9,7 @@ use anyhow::ensure;
 use latchkey_bench::{
     browser::Browser,
     figures::Figures,
-    process::{Running, free_port, latchkey, local, profile},
+    process::{Running, free_port, latchkey, local},
 };
 
 /// How many readers pay.
@@ -41,7 +41,7 @@ async fn main() -> anyhow::Result<()> {
         }
     }
     let figures = Figures::new(times);
-    println!("Checkout submit to first byte of the clean page, {}, SQLite", profile());
+    println!("Checkout submit to first byte of the clean page; release build, SQLite");
     println!("  readers  {}", figures.count());
     println!("  median   {:.1} ms", figures.median());
     println!("  p99      {:.1} ms", figures.percentile(99));

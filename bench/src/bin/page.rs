@@ -10,7 +10,7 @@ use latchkey_bench::{
     account::Account,
     figures::Figures,
     page::{AD_MARKS, ARTICLE_MARK, article},
-    process::{free_port, local, profile},
+    process::{free_port, local},
     proxies::{self, Load},
 };
 
@@ -57,9 +57,8 @@ async fn main() -> anyhow::Result<()> {
         .map(|(our, their)| our.per_second / their.per_second);
     let ratios = Figures::new(ratios);
     println!(
-        "Payer's page of {} bytes (no-store), pass checked and ads taken out, against nginx as a plain proxy; {}",
-        page.len(),
-        profile()
+        "Payer's page of {} bytes (no-store), pass checked and ads taken out, against nginx as a plain proxy; release build",
+        page.len()
     );
     println!("  {ROUNDS} rounds of {SECONDS} s each, in turns; wrk, 32 connections, same origin, same machine");
     println!("  edge     {} requests/s, p99 {} ms", rate(&ours), late(&ours));

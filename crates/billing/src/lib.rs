@@ -7,6 +7,7 @@ pub mod api;
 pub mod derive;
 pub mod envelope;
 pub mod money;
+pub mod next;
 pub mod parse;
 pub mod plan;
 pub mod signature;
@@ -21,6 +22,7 @@ pub use api::{
 pub use derive::{ACCESS, Access, AccessRule, Benefit, DerivePolicy, Derived, Foreign, access, derive};
 pub use envelope::{EventEnvelope, parse_envelope};
 pub use money::format_money;
+pub use next::Next;
 pub use parse::{
     ParseError, parse_customer, parse_invoice, parse_page, parse_price, parse_product, parse_session,
     parse_subscription,

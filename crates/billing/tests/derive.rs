@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_billing::{
-    Currency, CustomerState, DerivePolicy, Interval, Invoice, Plan, PlanPrice, Subscription, SubscriptionItem,
+    Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Plan, PlanPrice, Subscription, SubscriptionItem,
     SubscriptionStatus, derive,
 };
 use latchkey_entitlement::{
@@ -254,5 +254,31 @@ proptest! {
             derive(&state(subscriptions), &plans, &policy, NOW),
             derive(&state(mixed), &plans, &policy, NOW)
         );
+    }
+}
+
+#[test]
+fn what_comes_next_is_told_from_the_same_state() {
+    for (status, cancel_at_period_end, cancel_at, want) in [
+        ("active", false, None, Next::Renews(END)),
+        ("active", true, None, Next::Ends(END)),
+        ("active", false, Some(NOW), Next::Ends(NOW)),
+        ("trialing", false, None, Next::Renews(START.plus(9 * DAY))),
+        ("trialing", true, None, Next::Ends(START.plus(9 * DAY))),
+        ("past_due", false, None, Next::Owed),
+        ("unpaid", true, None, Next::Owed),
+        ("incomplete", false, None, Next::Owed),
+        ("paused", false, None, Next::Paused),
+        ("canceled", false, None, Next::Over),
+        ("incomplete_expired", false, None, Next::Over),
+        ("a word of tomorrow", false, None, Next::Over),
+    ] {
+        let mut subscription = subscription("sub_1", status);
+        subscription.cancel_at_period_end = cancel_at_period_end;
+        subscription.cancel_at = cancel_at;
+        subscription.trial_end = Some(START.plus(9 * DAY));
+        assert_eq!(subscription.next(), Some(want), "{status}");
+        subscription.items.clear();
+        assert_eq!(subscription.next(), None, "{status}");
     }
 }

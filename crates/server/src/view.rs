@@ -48,6 +48,13 @@ pub(crate) fn day(at: Timestamp) -> String {
     written.map_or_else(String::new, |at| format!("{} {} {}", at.day(), at.month(), at.year()))
 }
 
+/// The text with a capital letter at its start.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.map_or_else(String::new, |first| first + letters.as_str())
+}
+
 /// `a…@e…e.org`: enough to know one's own address again.
 pub(crate) fn masked(email: &str) -> String {
     let (local, domain) = email.split_once('@').unwrap_or((email, ""));

@@ -4,8 +4,8 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use latchkey_billing::Subscription;
-use latchkey_entitlement::{Source, Timestamp};
+use latchkey_billing::{Next, Subscription};
+use latchkey_entitlement::{Grant, Source};
 use latchkey_store::Session;
 use serde::Deserialize;
 
@@ -37,9 +37,12 @@ struct SubscriptionView {
     plan: String,
     price: String,
     card: Option<String>,
-    ends: bool,
-    day: String,
-    trouble: bool,
+    /// What comes next, and when, if there is a day for it.
+    next: &'static str,
+    day: Option<String>,
+    may_cancel: bool,
+    may_resume: bool,
+    owed: bool,
 }
 
 struct DeviceView {
@@ -87,14 +90,15 @@ pub(crate) async fn show(
             return Ok(Redirect::to("/account").into_response());
         }
     }
+    let bought = subscriptions(&app, &reader).await?;
     let view = AccountPage {
         page: Page::new(&app, &browser),
         email: reader.email().map(|(email, _)| view::masked(email)),
         proven: reader.email().is_some_and(|(_, proven)| proven),
         already: asked.already.is_some(),
         stale,
-        grants: grants(&app, &reader).await?,
-        subscriptions: subscriptions(&app, &reader).await?,
+        grants: grants(&app, &reader, &bought).await?,
+        subscriptions: bought.iter().filter_map(|own| subscription(&app, own)).collect(),
         has_customer: !customers.is_empty(),
         devices: devices(&app, &reader).await?,
         sites: sites(&app),
@@ -102,7 +106,7 @@ pub(crate) async fn show(
     view::show(&browser, StatusCode::OK, &view)
 }
 
-async fn grants(app: &App, reader: &Reader) -> Result<Vec<GrantView>, Problem> {
+async fn grants(app: &App, reader: &Reader, bought: &[Subscription]) -> Result<Vec<GrantView>, Problem> {
     let now = app.clock.now();
     let live = app
         .store
@@ -110,19 +114,30 @@ async fn grants(app: &App, reader: &Reader) -> Result<Vec<GrantView>, Problem> {
         .await?
         .into_iter()
         .filter(|grant| grant.is_live(now));
-    Ok(live
-        .map(|grant| GrantView {
-            what: grant
-                .entitlements
-                .iter()
-                .map(|name| in_words(name.as_str()))
-                .collect::<Vec<_>>()
-                .join(", "),
+    let view = |grant: Grant| {
+        let names: Vec<String> = grant.entitlements.iter().map(|name| in_words(name.as_str())).collect();
+        GrantView {
+            what: view::sentence(&names.join(", ")),
             why: reason(grant.source).to_owned(),
-            until: grant.until.map_or_else(|| "no end".to_owned(), view::day),
+            until: until(&grant, bought),
             because: grant.because,
-        })
-        .collect())
+        }
+    };
+    Ok(live.map(view).collect())
+}
+
+/// Until when, as a reader understands it: the slack after a renewal is ours to know, not theirs to count on.
+fn until(grant: &Grant, bought: &[Subscription]) -> String {
+    let id = grant.source_ref.split('/').next().unwrap_or_default();
+    let own = bought
+        .iter()
+        .find(|own| grant.source == Source::Subscription && own.id == id);
+    match (own.and_then(Subscription::next), grant.until) {
+        (Some(Next::Renews(at)), _) => format!("for as long as you support us; next payment on {}", view::day(at)),
+        (Some(Next::Owed), Some(until)) => format!("{}, unless the payment goes through before", view::day(until)),
+        (_, Some(until)) => view::day(until),
+        (_, None) => "no end".to_owned(),
+    }
 }
 
 fn in_words(entitlement: &str) -> String {
@@ -147,33 +162,40 @@ fn reason(source: Source) -> &'static str {
     }
 }
 
-async fn subscriptions(app: &App, reader: &Reader) -> Result<Vec<SubscriptionView>, Problem> {
+/// The reader's subscriptions that are not over, as Stripe told them last.
+async fn subscriptions(app: &App, reader: &Reader) -> Result<Vec<Subscription>, Problem> {
     let rows = app.store.subscriptions_of(&reader.account.id).await?;
     let read = rows
         .iter()
         .filter_map(|row| serde_json::from_str::<Subscription>(&row.body).ok());
-    Ok(read
-        .filter(|s| s.ended_at.is_none())
-        .filter_map(|s| subscription(app, &s))
-        .collect())
+    Ok(read.filter(|own| own.ended_at.is_none()).collect())
 }
 
-fn subscription(app: &App, subscription: &Subscription) -> Option<SubscriptionView> {
-    let item = subscription.items.first()?;
+fn subscription(app: &App, own: &Subscription) -> Option<SubscriptionView> {
+    let item = own.items.first()?;
     let sold = app.config.plans.iter().find_map(|plan| {
         let price = plan.prices.iter().find(|price| price.stripe_price == item.price_id)?;
         Some((plan.name.clone(), view::price(price)))
     });
     let (plan, price) = sold.unwrap_or_else(|| ("An earlier plan".to_owned(), String::new()));
-    let end: Timestamp = subscription.cancel_at.unwrap_or(item.current_period_end);
+    let next = own.next()?;
+    let (word, day) = match next {
+        Next::Renews(at) => ("Renews", Some(at)),
+        Next::Ends(at) => ("Ends", Some(at)),
+        Next::Owed => ("Waits for a payment", None),
+        Next::Paused => ("Paused", None),
+        Next::Over => return None,
+    };
     Some(SubscriptionView {
-        id: subscription.id.clone(),
+        id: own.id.clone(),
         plan,
         price,
-        card: subscription.default_payment_method.clone(),
-        ends: subscription.cancel_at_period_end || subscription.cancel_at.is_some(),
-        day: view::day(end),
-        trouble: matches!(subscription.status.as_str(), "past_due" | "unpaid" | "incomplete"),
+        card: own.default_payment_method.clone(),
+        next: word,
+        day: day.map(view::day),
+        may_cancel: !matches!(next, Next::Ends(_)),
+        may_resume: matches!(next, Next::Ends(_)),
+        owed: next == Next::Owed,
     })
 }
 

@@ -32,7 +32,7 @@ async fn a_reader_pays_and_is_back_on_the_article_signed_in() {
 
     let account = browser.get("/account").await;
     for part in [
-        "pages without ads",
+        "Pages without ads",
         "Supporter – €4.00 a month",
         "Visa •••• 4242",
         "a…@e…e.org",
