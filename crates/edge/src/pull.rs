@@ -22,6 +22,15 @@ const FIRST_PULL_PAUSE: Duration = Duration::from_millis(250);
 const FAILURES_PER_LINE: u32 = 30;
 
 impl Edge {
+    /// Pulls the bundle and the revocations now, beside the loops that do so by themselves.
+    ///
+    /// # Errors
+    /// Says what could not be pulled; what was held before stays in use.
+    pub async fn refresh(&self) -> Result<(), String> {
+        self.pull_bundle().await?;
+        self.pull_revocations().await.map_err(|why| why.to_string())
+    }
+
     /// Opens and compiles a bundle, and puts it in use.
     async fn take(&self, jws: &str) -> Result<(), String> {
         let held = self.current().map(|snapshot| snapshot.version);
