@@ -44,6 +44,11 @@ pub(crate) async fn change(
     app.stripe
         .update_subscription(&key, &own.id, SubscriptionChange::CancelAtPeriodEnd(cancel))
         .await?;
-    app.sync.sync_customer(&own.customer).await?;
-    Ok(Redirect::to("/account").into_response())
+    // Stripe has taken the change. If it cannot be read back now, the account page tries again and says so.
+    let next = match app.sync.sync_customer(&own.customer).await {
+        Ok(_) => "/account",
+        Err(error) if error.is_transient() => "/account?back=1",
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Redirect::to(next).into_response())
 }

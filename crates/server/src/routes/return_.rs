@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use latchkey_billing::{ATTEMPT_KEY, CheckoutSession, StripeError};
+use latchkey_billing::{ATTEMPT_KEY, CheckoutSession, CustomerState, StripeError};
 use latchkey_entitlement::{
     EventId,
     time::{MINUTE, SECOND},
@@ -166,8 +166,13 @@ async fn settle(app: &App, attempt: &Attempt) -> Result<Outcome, Problem> {
     if state != Outcome::Paid {
         return Ok(state);
     }
+    // The two were read at once: a payment that ended in between is in the session and not yet in the customer's state.
+    let synced = match synced {
+        Ok(seen) if !is_among(&session, &seen) => sync_all(app, attempt).await,
+        other => other,
+    };
     match synced {
-        Ok(()) => {}
+        Ok(_) => {}
         Err(error) if error.is_transient() => return Ok(Outcome::Down),
         Err(error) => return Err(error.into()),
     }
@@ -175,11 +180,22 @@ async fn settle(app: &App, attempt: &Attempt) -> Result<Outcome, Problem> {
     Ok(Outcome::Paid)
 }
 
-async fn sync_all(app: &App, attempt: &Attempt) -> Result<(), SyncError> {
+/// Syncs every customer of the account; gives what Stripe said of each.
+async fn sync_all(app: &App, attempt: &Attempt) -> Result<Vec<CustomerState>, SyncError> {
+    let mut seen = vec![];
     for customer in app.store.customers_of(&attempt.account).await? {
-        app.sync.sync_customer(&customer.id).await?;
+        seen.push(app.sync.sync_customer(&customer.id).await?.state);
     }
-    Ok(())
+    Ok(seen)
+}
+
+/// Whether what the session bought is in what was read of its customer.
+fn is_among(session: &CheckoutSession, seen: &[CustomerState]) -> bool {
+    let mut subscriptions = seen.iter().flat_map(|state| &state.subscriptions);
+    session
+        .subscription
+        .as_ref()
+        .is_none_or(|bought| subscriptions.any(|own| own.id == *bought))
 }
 
 fn state_of(session: &CheckoutSession) -> Outcome {

@@ -46,6 +46,17 @@ async fn a_reader_pays_and_is_back_on_the_article_signed_in() {
 }
 
 #[tokio::test]
+async fn a_payment_that_ends_while_the_return_reads_is_not_missed() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let session = world.begin_checkout(&mut browser, "ada@example.org").await;
+    world.stripe.pay_between_reads(&session);
+    let back = browser.get(&format!("/return?session_id={session}")).await;
+    assert!(back.location().starts_with("https://news.example.org/"), "{back:?}");
+    assert!(browser.get("/account").await.body.contains("Pages without ads"));
+}
+
+#[tokio::test]
 async fn a_stranger_who_opens_the_return_address_is_not_signed_in_and_the_payer_gets_one_letter() {
     let world = World::new().await;
     let mut payer = world.browser();

@@ -39,7 +39,7 @@ async fn a_payer_signs_in_on_another_browser_with_the_link() {
     assert_eq!(answer.location(), "/account", "{}", answer.body);
     let account = phone.get("/account").await;
     assert!(
-        account.body.contains("pages without ads") && !account.body.contains("not confirmed yet"),
+        account.body.contains("Pages without ads") && !account.body.contains("not confirmed yet"),
         "{}",
         account.body
     );

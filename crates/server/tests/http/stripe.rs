@@ -26,6 +26,9 @@ struct State {
 pub(crate) struct FakeStripe {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// A session that is paid as soon as the customer's state was read, before the session itself is.
+    paid_between: Mutex<Option<String>>,
+    was_read: tokio::sync::Notify,
 }
 
 impl FakeStripe {
@@ -33,11 +36,18 @@ impl FakeStripe {
         Arc::new(Self {
             clock,
             state: Mutex::default(),
+            paid_between: Mutex::default(),
+            was_read: tokio::sync::Notify::new(),
         })
     }
 
     pub(crate) fn set_down(&self, down: bool) {
         self.state.lock().unwrap().down = down;
+    }
+
+    /// The payment goes through between the two reads that the return makes at once.
+    pub(crate) fn pay_between_reads(&self, session: &str) {
+        *self.paid_between.lock().unwrap() = Some(session.to_owned());
     }
 
     pub(crate) fn session_ids(&self) -> Vec<String> {
@@ -115,6 +125,7 @@ impl Stripe for FakeStripe {
             .cloned()
             .ok_or(StripeError::NotFound)?;
         let of = |own: &Option<String>| own.as_deref() == Some(customer);
+        self.was_read.notify_one();
         Ok(CustomerState {
             id,
             deleted: false,
@@ -178,6 +189,11 @@ impl Stripe for FakeStripe {
     }
 
     async fn checkout_session(&self, id: &str) -> Result<CheckoutSession, StripeError> {
+        let between = self.paid_between.lock().unwrap().take();
+        if let Some(session) = between {
+            self.was_read.notified().await;
+            self.pay(&session);
+        }
         let state = self.up()?;
         state
             .sessions
