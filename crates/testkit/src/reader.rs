@@ -3,10 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use latchkey_entitlement::{AccountId, Grant};
-use serde_json::Value;
 use url::Url;
 
-use crate::{Browser, Card, Checkout, Offer, Page, World};
+use crate::{Browser, Card, Checkout, Offer, Page, World, stripe::text};
 
 /// The page that a reader comes from when nothing else is said.
 const FROM: &str = "/story";
@@ -116,6 +115,9 @@ impl<'c> Reader<'c> {
             url,
         };
         *self.checkout.lock().unwrap_or_else(PoisonError::into_inner) = Some(checkout.clone());
+        // A new customer is synced once, which takes less time than typing a card number. Left for later, that sync would tell of
+        // the payment, and hide that a webhook was lost.
+        self.city.work().await;
         checkout
     }
 
@@ -230,12 +232,4 @@ impl<'c> Reader<'c> {
         let origin = Url::parse(&self.city.parts.account_origin).unwrap();
         origin.join(path).unwrap()
     }
-}
-
-#[track_caller]
-fn text(object: &Value, field: &str) -> String {
-    let found = object[field].as_str();
-    found
-        .unwrap_or_else(|| panic!("no text {field} in {object}"))
-        .to_owned()
 }

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use latchkey_stripe_sandbox::{Control, DeliveryMode, signature_header};
-use reqwest::StatusCode;
 use serde_json::Value;
+use url::form_urlencoded;
 
-use crate::{HeldAnswer, Reader, World};
+use crate::{HeldAnswer, Offer, Reader, World};
 
 /// Stripe, as far as a story tells it what to do.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ impl StripeHand<'_> {
     }
 
     /// Delivers a body of one's own, rightly signed. Gives the answer's status.
-    pub async fn sends_body(&self, body: &str) -> StatusCode {
+    pub async fn sends_body(&self, body: &str) -> u16 {
         let parts = &self.0.parts;
         let now = parts.clock.now_ms().div_euclid(1000);
         let signature = signature_header(body.as_bytes(), &[&parts.webhook_secret], now);
@@ -63,7 +63,7 @@ impl StripeHand<'_> {
             .post(format!("{}/webhooks/stripe", parts.account_origin))
             .header("stripe-signature", signature)
             .body(body.to_owned());
-        request.send().await.expect("the server answers").status()
+        request.send().await.expect("the server answers").status().as_u16()
     }
 
     /// Nobody reaches Stripe's API any more. Readers still reach its pages.
@@ -82,16 +82,81 @@ impl StripeHand<'_> {
     }
 
     /// From now on subscriptions of status `from` have a status that no version of ours knows.
+    ///
+    /// Stripe has added such words before, and the sandbox cannot know the next one.
     pub fn calls_status(&self, from: &str, unknown: &str) {
         *self.0.parts.network.unknown_status.lock().unwrap() = Some((from.to_owned(), unknown.to_owned()));
     }
 
+    /// In Stripe's dashboard somebody sets the reader's subscription to end with its period, or takes that back.
+    pub async fn sets_to_end(&self, reader: &Reader<'_>, end: bool) {
+        let path = format!("/v1/subscriptions/{}", reader.subscription());
+        self.posts(&path, &[("cancel_at_period_end", &end.to_string())]).await;
+    }
+
+    /// In Stripe's dashboard somebody moves the reader to another offer; the difference is paid at once.
+    pub async fn moves_to(&self, reader: &Reader<'_>, offer: Offer) {
+        let path = format!("/v1/subscriptions/{}", reader.subscription());
+        let subscription = self.object(&path).await;
+        let item = text(&subscription["items"]["data"][0], "id");
+        let price = self.0.stripe_price(offer);
+        let change = [
+            ("items[0][id]", item.as_str()),
+            ("items[0][price]", price.as_str()),
+            ("proration_behavior", "always_invoice"),
+        ];
+        self.posts(&path, &change).await;
+    }
+
+    /// The reader buys something else of the publisher's, which Latchkey does not sell. Gives its price's id.
+    pub async fn sells_something_else_to(&self, reader: &Reader<'_>) -> String {
+        let product = text(&self.posts("/v1/products", &[("name", "Tea towels")]).await, "id");
+        let price = [
+            ("product", product.as_str()),
+            ("currency", "eur"),
+            ("unit_amount", "900"),
+            ("recurring[interval]", "month"),
+        ];
+        let price = text(&self.posts("/v1/prices", &price).await, "id");
+        let subscription = self
+            .object(&format!("/v1/subscriptions/{}", reader.subscription()))
+            .await;
+        let sale = [
+            ("customer", reader.customer()),
+            ("items[0][price]", price.clone()),
+            ("default_payment_method", text(&subscription, "default_payment_method")),
+        ];
+        let sale = sale.each_ref().map(|(name, value)| (*name, value.as_str()));
+        self.posts("/v1/subscriptions", &sale).await;
+        price
+    }
+
     /// An object of the API, as it is now.
     pub async fn object(&self, path: &str) -> Value {
+        self.calls("GET", path, "").await
+    }
+
+    async fn posts(&self, path: &str, fields: &[(&str, &str)]) -> Value {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        self.calls("POST", path, &body).await
+    }
+
+    async fn calls(&self, method: &str, path: &str, body: &str) -> Value {
         let parts = &self.0.parts;
         let headers = [("authorization".to_owned(), format!("Bearer {}", parts.stripe_key))];
-        let answer = parts.sandbox.call("GET", path, &headers, "").await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        let answer = parts.sandbox.call(method, path, &headers, body).await;
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
         serde_json::from_str(&answer.body).expect("the sandbox answers in JSON")
     }
+}
+
+/// A field of an object of the API. Fails if it is no text.
+#[track_caller]
+pub(crate) fn text(object: &Value, field: &str) -> String {
+    let found = object[field].as_str();
+    found
+        .unwrap_or_else(|| panic!("no text {field} in {object}"))
+        .to_owned()
 }

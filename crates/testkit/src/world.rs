@@ -144,7 +144,7 @@ impl World {
         self.parts.edge.refresh().await.expect("the edge reaches the server");
     }
 
-    async fn work(&self) {
+    pub(crate) async fn work(&self) {
         for _ in 0..MAX_ROUNDS {
             let delivered = self.parts.sandbox.deliver_due().await;
             match self.parts.sync.work_off().await {

@@ -1,255 +1,276 @@
 use axum::http::StatusCode;
 use latchkey_entitlement::time::{DAY, HOUR};
 
-use crate::world::World;
+use crate::world::each_world;
 
 #[tokio::test]
 async fn a_reader_pays_and_is_back_on_the_article_signed_in() {
-    let world = World::new().await;
-    let mut browser = world.browser();
-    let page = browser.get("/support?site=sit_news&to=/article-1").await;
-    assert!(
-        page.body.contains("Support monthly – €4.00 a month") && page.body.contains("Support yearly – €40.00 a year")
-    );
-    let session = world.begin_checkout(&mut browser, "ada@example.org").await;
-    world.stripe.pay(&session);
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let page = browser.get("/support?site=sit_news&to=/article-1").await;
+        assert!(
+            page.body.contains("Support monthly – €4.00 a month")
+                && page.body.contains("Support yearly – €40.00 a year")
+        );
+        let session = world.begin_checkout(&mut browser, "ada@example.org").await;
+        world.stripe.pay(&session);
 
-    let back = browser.get(&format!("/return?session_id={session}")).await;
-    assert_eq!(back.status, StatusCode::SEE_OTHER);
-    assert_eq!(
-        back.location(),
-        "https://news.example.org/.latchkey/enter?to=%2Farticle-1"
-    );
+        let back = browser.get(&format!("/return?session_id={session}")).await;
+        assert_eq!(back.status, StatusCode::SEE_OTHER);
+        assert_eq!(
+            back.location(),
+            "https://news.example.org/.latchkey/enter?to=%2Farticle-1"
+        );
 
-    let entered = world.enter(&mut browser).await;
-    assert!(
-        entered["pass"]
-            .as_str()
-            .is_some_and(|pass| pass.len() <= latchkey_token::MAX_PASS_BYTES),
-        "{entered}"
-    );
-    assert!(entered["refresh"].is_string() && entered["until"].is_i64(), "{entered}");
+        let entered = world.enter(&mut browser).await;
+        assert!(
+            entered["pass"]
+                .as_str()
+                .is_some_and(|pass| pass.len() <= latchkey_token::MAX_PASS_BYTES),
+            "{entered}"
+        );
+        assert!(entered["refresh"].is_string() && entered["until"].is_i64(), "{entered}");
 
-    let account = browser.get("/account").await;
-    for part in [
-        "Pages without ads",
-        "Supporter – €4.00 a month",
-        "Visa •••• 4242",
-        "a…@e…e.org",
-        "not confirmed yet",
-        "Firefox on Linux",
-    ] {
-        assert!(account.body.contains(part), "{part} is missing: {}", account.body);
-    }
-    assert!(!account.body.contains("ada@example.org"));
-    assert_eq!(account.header("cache-control"), "no-store");
+        let account = browser.get("/account").await;
+        for part in [
+            "Pages without ads",
+            "Supporter – €4.00 a month",
+            "Visa •••• 4242",
+            "a…@e…e.org",
+            "not confirmed yet",
+            "Firefox on Linux",
+        ] {
+            assert!(account.body.contains(part), "{part} is missing: {}", account.body);
+        }
+        assert!(!account.body.contains("ada@example.org"));
+        assert_eq!(account.header("cache-control"), "no-store");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_payment_that_ends_while_the_return_reads_is_not_missed() {
-    let world = World::new().await;
-    let mut browser = world.browser();
-    let session = world.begin_checkout(&mut browser, "ada@example.org").await;
-    world.stripe.pay_between_reads(&session);
-    let back = browser.get(&format!("/return?session_id={session}")).await;
-    assert!(back.location().starts_with("https://news.example.org/"), "{back:?}");
-    assert!(browser.get("/account").await.body.contains("Pages without ads"));
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let session = world.begin_checkout(&mut browser, "ada@example.org").await;
+        world.stripe.pay_between_reads(&session);
+        let back = browser.get(&format!("/return?session_id={session}")).await;
+        assert!(back.location().starts_with("https://news.example.org/"), "{back:?}");
+        assert!(browser.get("/account").await.body.contains("Pages without ads"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_stranger_who_opens_the_return_address_is_not_signed_in_and_the_payer_gets_one_letter() {
-    let world = World::new().await;
-    let mut payer = world.browser();
-    let session = world.begin_checkout(&mut payer, "ada@example.org").await;
-    world.stripe.pay(&session);
-    let mut stranger = world.browser();
-    for _ in 0..2 {
-        let answer = stranger.get(&format!("/return?session_id={session}")).await;
-        assert_eq!(answer.location(), "/return?state=mailed");
-    }
-    assert!(
-        stranger
-            .get("/return?state=mailed")
-            .await
-            .body
-            .contains("we mailed a link")
-    );
-    assert!(stranger.get("/account").await.location().starts_with("/sign-in"));
-    assert_eq!(world.mailbox.letters().len(), 1);
-    // The payer's own browser still may.
-    let back = payer.get(&format!("/return?session_id={session}")).await;
-    assert!(back.location().starts_with("https://news.example.org/"), "{back:?}");
+    each_world(async |world| {
+        let mut payer = world.browser();
+        let session = world.begin_checkout(&mut payer, "ada@example.org").await;
+        world.stripe.pay(&session);
+        let mut stranger = world.browser();
+        for _ in 0..2 {
+            let answer = stranger.get(&format!("/return?session_id={session}")).await;
+            assert_eq!(answer.location(), "/return?state=mailed");
+        }
+        assert!(
+            stranger
+                .get("/return?state=mailed")
+                .await
+                .body
+                .contains("we mailed a link")
+        );
+        assert!(stranger.get("/account").await.location().starts_with("/sign-in"));
+        assert_eq!(world.mailbox.letters().len(), 1);
+        // The payer's own browser still may.
+        let back = payer.get(&format!("/return?session_id={session}")).await;
+        assert!(back.location().starts_with("https://news.example.org/"), "{back:?}");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_return_signs_in_once_and_within_a_day() {
-    let world = World::new().await;
-    let mut browser = world.browser();
-    let session = world.begin_checkout(&mut browser, "ada@example.org").await;
-    world.stripe.pay(&session);
-    let mut copy = browser.clone();
-    assert!(
-        browser
-            .get(&format!("/return?session_id={session}"))
-            .await
-            .location()
-            .starts_with("https://news")
-    );
-    // A reload in the same browser leads on; a copy of its old cookies does not.
-    assert!(
-        browser
-            .get(&format!("/return?session_id={session}"))
-            .await
-            .location()
-            .starts_with("https://news")
-    );
-    assert_eq!(
-        copy.get(&format!("/return?session_id={session}")).await.location(),
-        "/return?state=mailed"
-    );
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let session = world.begin_checkout(&mut browser, "ada@example.org").await;
+        world.stripe.pay(&session);
+        let mut copy = browser.clone();
+        assert!(
+            browser
+                .get(&format!("/return?session_id={session}"))
+                .await
+                .location()
+                .starts_with("https://news")
+        );
+        // A reload in the same browser leads on; a copy of its old cookies does not.
+        assert!(
+            browser
+                .get(&format!("/return?session_id={session}"))
+                .await
+                .location()
+                .starts_with("https://news")
+        );
+        assert_eq!(
+            copy.get(&format!("/return?session_id={session}")).await.location(),
+            "/return?state=mailed"
+        );
 
-    let mut late = world.browser();
-    let session = world.begin_checkout(&mut late, "bob@example.org").await;
-    world.stripe.pay(&session);
-    world.clock.advance(DAY + HOUR);
-    assert_eq!(
-        late.get(&format!("/return?session_id={session}")).await.location(),
-        "/return?state=mailed"
-    );
+        let mut late = world.browser();
+        let session = world.begin_checkout(&mut late, "bob@example.org").await;
+        world.stripe.pay(&session);
+        world.clock.advance(DAY + HOUR);
+        assert_eq!(
+            late.get(&format!("/return?session_id={session}")).await.location(),
+            "/return?state=mailed"
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_doubled_click_comes_to_one_payment_page() {
-    let world = World::new().await;
-    let mut browser = world.browser();
-    let mut form = browser.get("/support?site=sit_news&to=/").await.hidden();
-    form.push(("email".into(), "ada@example.org".into()));
-    form.push(("price".into(), "prc_month".into()));
-    let first = browser.post("/support/checkout", &form).await;
-    let second = browser.post("/support/checkout", &form).await;
-    assert_eq!(first.location(), second.location());
-    assert_eq!((world.stripe.session_ids().len(), world.stripe.customers()), (1, 1));
-    // Another price is another attempt, and the page that was open is closed.
-    form.last_mut().unwrap().1 = "prc_year".into();
-    let third = browser.post("/support/checkout", &form).await;
-    assert_ne!(third.location(), first.location());
-    assert_eq!(world.stripe.customers(), 1);
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let mut form = browser.get("/support?site=sit_news&to=/").await.hidden();
+        form.push(("email".into(), "ada@example.org".into()));
+        form.push(("price".into(), "prc_month".into()));
+        let first = browser.post("/support/checkout", &form).await;
+        let second = browser.post("/support/checkout", &form).await;
+        assert_eq!(first.location(), second.location());
+        assert_eq!((world.stripe.session_ids().len(), world.stripe.customers()), (1, 1));
+        // Another price is another attempt, and the page that was open is closed.
+        form.last_mut().unwrap().1 = "prc_year".into();
+        let third = browser.post("/support/checkout", &form).await;
+        assert_ne!(third.location(), first.location());
+        assert_eq!(world.stripe.customers(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn who_supports_already_is_sent_to_the_account() {
-    let world = World::new().await;
-    let mut browser = world.payer("ada@example.org").await;
-    let page = browser.get("/support").await;
-    assert!(page.body.contains("You already support us") && !page.body.contains("<form"));
-    // A form that was open before the payment.
-    let fields = {
-        let mut other = world.browser();
-        other.jar = browser.jar.clone();
-        other.jar.remove("__Host-latchkey_account");
-        other.get("/support").await.hidden()
-    };
-    let form: Vec<_> = fields
-        .into_iter()
-        .chain([("price".to_owned(), "prc_month".to_owned())])
-        .collect();
-    let answer = browser.post("/support/checkout", &form).await;
-    assert_eq!(answer.location(), "/account?already=1");
-    assert_eq!(world.stripe.session_ids().len(), 1);
+    each_world(async |world| {
+        let mut browser = world.payer("ada@example.org").await;
+        let page = browser.get("/support").await;
+        assert!(page.body.contains("You already support us") && !page.body.contains("<form"));
+        // A form that was open before the payment.
+        let fields = {
+            let mut other = world.browser();
+            other.jar = browser.jar.clone();
+            other.jar.remove("__Host-latchkey_account");
+            other.get("/support").await.hidden()
+        };
+        let form: Vec<_> = fields
+            .into_iter()
+            .chain([("price".to_owned(), "prc_month".to_owned())])
+            .collect();
+        let answer = browser.post("/support/checkout", &form).await;
+        assert_eq!(answer.location(), "/account?already=1");
+        assert_eq!(world.stripe.session_ids().len(), 1);
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_missing_or_odd_address_is_asked_for_again() {
-    let world = World::new().await;
-    for email in ["", "not an address"] {
-        let mut browser = world.browser();
-        let answer = browser
-            .submit(
-                "/support",
-                "/support/checkout",
-                &[("email", email), ("price", "prc_month")],
-            )
-            .await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(answer.body.contains("role=\"alert\"") && answer.body.contains("aria-invalid"));
-    }
-    assert!(world.stripe.session_ids().is_empty());
+    each_world(async |world| {
+        for email in ["", "not an address"] {
+            let mut browser = world.browser();
+            let answer = browser
+                .submit(
+                    "/support",
+                    "/support/checkout",
+                    &[("email", email), ("price", "prc_month")],
+                )
+                .await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(answer.body.contains("role=\"alert\"") && answer.body.contains("aria-invalid"));
+        }
+        assert!(world.stripe.session_ids().is_empty());
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn while_stripe_is_away_the_return_waits_and_then_leads_on() {
-    let world = World::new().await;
-    let mut browser = world.browser();
-    let session = world.begin_checkout(&mut browser, "ada@example.org").await;
-    let open = browser.get(&format!("/return?session_id={session}")).await;
-    assert!(
-        browser
-            .get(open.location())
-            .await
-            .body
-            .contains("You have not paid yet")
-    );
-    world.stripe.pay(&session);
-    world.stripe.set_down(true);
-    let wait = browser
-        .get(&format!("/return?session_id={session}"))
-        .await
-        .location()
-        .to_owned();
-    assert!(wait.starts_with("/return?wait=evt_"), "{wait}");
-    let page = browser.get(&wait).await;
-    assert!(
-        page.body.contains("does not answer right now") && page.header("refresh") == "4",
-        "{page:?}"
-    );
-    world.stripe.set_down(false);
-    assert!(
-        browser
-            .get(&wait)
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let session = world.begin_checkout(&mut browser, "ada@example.org").await;
+        let open = browser.get(&format!("/return?session_id={session}")).await;
+        assert!(
+            browser
+                .get(open.location())
+                .await
+                .body
+                .contains("You have not paid yet")
+        );
+        world.stripe.pay(&session);
+        world.stripe.set_down(true);
+        let wait = browser
+            .get(&format!("/return?session_id={session}"))
             .await
             .location()
-            .starts_with("https://news.example.org/")
-    );
+            .to_owned();
+        assert!(wait.starts_with("/return?wait=evt_"), "{wait}");
+        let page = browser.get(&wait).await;
+        assert!(
+            page.body.contains("does not answer right now") && page.header("refresh") == "4",
+            "{page:?}"
+        );
+        world.stripe.set_down(false);
+        assert!(
+            browser
+                .get(&wait)
+                .await
+                .location()
+                .starts_with("https://news.example.org/")
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn cancelling_says_until_when_and_can_be_taken_back() {
-    let world = World::new().await;
-    let mut browser = world.payer("ada@example.org").await;
-    let answer = browser
-        .submit("/account", "/account/subscription", &[("action", "cancel")])
-        .await;
-    assert_eq!(answer.location(), "/account", "{}", answer.body);
-    assert!(browser.get("/account").await.body.contains("Go on supporting"));
-    browser
-        .submit("/account", "/account/subscription", &[("action", "resume")])
-        .await;
-    assert!(
+    each_world(async |world| {
+        let mut browser = world.payer("ada@example.org").await;
+        let answer = browser
+            .submit("/account", "/account/subscription", &[("action", "cancel")])
+            .await;
+        assert_eq!(answer.location(), "/account", "{}", answer.body);
+        assert!(browser.get("/account").await.body.contains("Go on supporting"));
         browser
-            .get("/account")
-            .await
-            .body
-            .contains("Cancel at the end of the period")
-    );
-    let portal = browser.submit("/account", "/account/portal", &[]).await;
-    assert!(portal.location().starts_with("https://billing.stripe.com/"));
+            .submit("/account", "/account/subscription", &[("action", "resume")])
+            .await;
+        assert!(
+            browser
+                .get("/account")
+                .await
+                .body
+                .contains("Cancel at the end of the period")
+        );
+        let portal = browser.submit("/account", "/account/portal", &[]).await;
+        assert!(portal.location().starts_with("https://billing.stripe.com/"));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_unknown_session_is_answered_with_a_page_that_helps() {
-    let world = World::new().await;
-    let mut browser = world.browser();
-    for odd in ["cs_test_999", "x", "cs_%22%3E", "https://evil.example"] {
-        assert_eq!(
-            browser.get(&format!("/return?session_id={odd}")).await.location(),
-            "/return?state=unknown"
+    each_world(async |world| {
+        let mut browser = world.browser();
+        for odd in ["cs_test_999", "x", "cs_%22%3E", "https://evil.example"] {
+            assert_eq!(
+                browser.get(&format!("/return?session_id={odd}")).await.location(),
+                "/return?state=unknown"
+            );
+        }
+        assert!(
+            browser
+                .get("/return?state=unknown")
+                .await
+                .body
+                .contains("We do not know this payment")
         );
-    }
-    assert!(
-        browser
-            .get("/return?state=unknown")
-            .await
-            .body
-            .contains("We do not know this payment")
-    );
+    })
+    .await;
 }

@@ -22,6 +22,7 @@ use latchkey_entitlement::{
 use latchkey_server::{Keys, MemoryMailbox, Parts, Secret, Server, ServerConfig, hash};
 use latchkey_store::Store;
 use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
+use latchkey_testkit::{Database, each_database};
 use latchkey_token::SealKey;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -67,17 +68,22 @@ pub(crate) struct World {
     pub(crate) stripe: Arc<FakeStripe>,
     pub(crate) mailbox: Arc<MemoryMailbox>,
     pub(crate) router: Router,
-    _file: tempfile::TempDir,
+}
+
+/// Runs a test on SQLite and on PostgreSQL, in a world of its own on each.
+pub(crate) async fn each_world(test: impl AsyncFn(&World)) {
+    each_database(async |database| {
+        let world = World::new(database).await;
+        test(&world).await;
+        world.store.close().await;
+    })
+    .await;
 }
 
 impl World {
-    pub(crate) async fn new() -> Self {
-        let file = tempfile::tempdir().unwrap();
+    async fn new(database: &Database) -> Self {
         let clock = Arc::new(ManualClock(AtomicI64::new(crate::stripe::at(1_795_500_000).0)));
-        let store = Store::open(&format!("sqlite:{}", file.path().join("test.db").display()))
-            .await
-            .unwrap();
-        store.migrate().await.unwrap();
+        let store = database.open().await;
         let ids: Arc<dyn Ids> = Arc::new(Counted::default());
         let stripe = FakeStripe::new(clock.clone());
         let mailbox = MemoryMailbox::new(clock.clone());
@@ -116,7 +122,6 @@ impl World {
             stripe,
             mailbox,
             router: server.router(),
-            _file: file,
         }
     }
 

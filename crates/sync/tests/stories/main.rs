@@ -1,7 +1,11 @@
 //! What readers are entitled to, whatever Stripe, the network and the readers do. Each story is told in a world of its own on
 //! SQLite and on PostgreSQL.
 
-#![expect(clippy::expect_used, reason = "what fails here fails the test, as it should")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what fails here fails the test, as it should"
+)]
 
 mod deliveries;
 mod oddities;
