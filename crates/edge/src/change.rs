@@ -79,6 +79,11 @@ fn is_coded(headers: &HeaderMap) -> bool {
         .any(|line| !line.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
+/// Whether an answer is the page of an error. Publishers put ads on those too.
+fn is_error(parts: &Parts) -> bool {
+    parts.status.is_client_error() || parts.status.is_server_error()
+}
+
 /// Whether an answer is a whole page that may be changed.
 fn is_page(parts: &Parts) -> bool {
     let headers = &parts.headers;
@@ -89,7 +94,7 @@ fn is_page(parts: &Parts) -> bool {
             .get(..10)
             .is_some_and(|word| word.eq_ignore_ascii_case(b"attachment"))
     });
-    parts.status == StatusCode::OK
+    (parts.status == StatusCode::OK || is_error(parts))
         && is_type(headers, "text/html")
         && !headers.contains_key(CONTENT_RANGE)
         && !has_word(headers, CACHE_CONTROL, "no-transform")
@@ -171,11 +176,14 @@ pub(crate) async fn finish(
     edge: &Edge,
     visit: &Visit,
     reader: &Reader,
-    plan: Plan,
+    mut plan: Plan,
     method: &Method,
     answer: Response<Body>,
 ) -> Response<Body> {
     let (mut parts, body) = answer.into_parts();
+    if is_error(&parts) {
+        plan.for_error_page();
+    }
     let elsewhere = edge.config.origin_rewrite.then(|| OriginRewrite::new(&visit.host));
     if let Some(elsewhere) = &elsewhere {
         elsewhere.headers(&mut parts.headers);

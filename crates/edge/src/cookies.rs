@@ -18,7 +18,7 @@ pub(crate) enum Name {
     Mark,
     /// The nonce of a hand-over under way.
     Nonce,
-    /// `1` for a minute after a browser was sent to renew.
+    /// When a browser was last sent to renew, in seconds since the epoch; kept for a minute.
     Retry,
 }
 

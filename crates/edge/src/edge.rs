@@ -195,7 +195,7 @@ impl Edge {
         let (reader, renewable) = self.reader(&visit, &request);
         *class = reader.class.to_string();
         if renewable && !reader.reason.honours() {
-            return renewal::send_to(&visit.host, &request);
+            return renewal::send_to(self, &visit.host, &request);
         }
         proxy::serve(self, &visit, &reader, request).await
     }
@@ -217,17 +217,18 @@ impl Edge {
         let cookies = Cookies::of(request.headers(), visit.host.plain);
         let outage = self.server.breaker.is_open();
         let marked = cookies.is_marked(Name::Mark);
+        let now = self.clock.now().seconds();
         let target = request
             .uri()
             .path_and_query()
             .map_or("/", http::uri::PathAndQuery::as_str);
         let renewable = marked
             && !outage
-            && !cookies.is_marked(Name::Retry)
+            && !renewal::was_tried(&cookies, now)
             && reader::is_navigation(request.method(), request.headers())
             && (wellformed::to_path(target).is_some() || target.starts_with(wellformed::OWN));
         let circumstances = Circumstances {
-            now: self.clock.now().seconds(),
+            now,
             outage,
             marked,
             renewable,

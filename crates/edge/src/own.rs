@@ -61,6 +61,8 @@ pub(crate) async fn serve(edge: &Arc<Edge>, visit: &Visit, request: Request<Body
         "leave" if *method == Method::POST => leave(edge, visit, &request).await,
         "enter" | "renew" => pages::wrong_method("GET"),
         "leave" => pages::wrong_method("GET, POST"),
+        "assets/forget" if *method == Method::GET => forget(&request),
+        "assets/forget" => pages::wrong_method("GET"),
         "me" => pages::wrong_method(READ),
         other => match other
             .strip_prefix("assets/guard-")
@@ -149,6 +151,19 @@ fn guard(visit: &Visit, version: &str) -> Response<Body> {
         HeaderValue::from_static("no-cache")
     };
     response.headers_mut().insert(CACHE_CONTROL, caching);
+    response
+}
+
+/// Makes the browser forget pages of this site that it kept, those in its back-forward cache too. The guard asks for it in a
+/// tab's first page without ads: the page before it may be one that was opened, with ads, before the reader paid.
+fn forget(request: &Request<()>) -> Response<Body> {
+    let mut response = pages::answer(StatusCode::NO_CONTENT, "text/plain; charset=utf-8", Body::empty());
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    // Other sites may not empty this one's cache.
+    if request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes) == Some(b"same-origin") {
+        headers.insert(CLEAR_SITE_DATA, HeaderValue::from_static("\"cache\""));
+    }
     response
 }
 

@@ -42,6 +42,14 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// An error page is stripped for payers, and is otherwise left alone: nobody is asked for support, or thanked, where
+    /// something went wrong. It is not remembered either, since the same address may be a page at the next request.
+    pub(crate) fn for_error_page(&mut self) {
+        self.words = None;
+        self.active &= self.strip;
+        self.may_remember = false;
+    }
+
     pub(crate) fn of<B>(edge: &Edge, visit: &Visit, reader: &Reader, request: &Request<B>) -> Self {
         let headers = request.headers();
         let destination = headers.get("sec-fetch-dest").and_then(|value| value.to_str().ok());

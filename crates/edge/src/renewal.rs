@@ -19,7 +19,7 @@ use crate::{
     config::SiteHost,
     cookies::{Cookies, Name},
     edge::Visit,
-    limits::MAX_RENEWALS,
+    limits::{MAX_RENEWALS, RETRY_SECONDS},
     own::{Query, to},
     pages,
     server::{CallError, Renewed},
@@ -88,8 +88,22 @@ fn outcome(edge: &Edge, result: Result<Renewed, CallError>) -> Outcome {
     }
 }
 
+/// The mark that keeps a browser from being sent to renew again for [`RETRY_SECONDS`]. It says when it was set: what counts is
+/// the edge's clock, which a demo moves, and not how long the browser keeps the cookie.
+fn tried(edge: &Edge, plain: bool) -> Option<HeaderValue> {
+    Name::Retry.set(plain, &edge.clock.now().seconds().to_string())
+}
+
+/// Whether the browser was sent to renew less than [`RETRY_SECONDS`] ago; `now` in seconds.
+pub(crate) fn was_tried(cookies: &Cookies<'_>, now: i64) -> bool {
+    cookies
+        .all(Name::Retry)
+        .filter_map(|at| at.parse::<i64>().ok())
+        .any(|at| now.abs_diff(at) < RETRY_SECONDS.unsigned_abs())
+}
+
 /// Sends a navigation through a renewal, and marks the browser so that it is not sent again for a minute.
-pub(crate) fn send_to<B>(host: &SiteHost, request: &Request<B>) -> Response<Body> {
+pub(crate) fn send_to<B>(edge: &Edge, host: &SiteHost, request: &Request<B>) -> Response<Body> {
     let path = request
         .uri()
         .path_and_query()
@@ -97,10 +111,7 @@ pub(crate) fn send_to<B>(host: &SiteHost, request: &Request<B>) -> Response<Body
     let query: String = form_urlencoded::Serializer::new(String::new())
         .append_pair("to", path)
         .finish();
-    pages::see_other(
-        &format!("{}renew?{query}", wellformed::OWN),
-        [Name::Retry.set(host.plain, "1")],
-    )
+    pages::see_other(&format!("{}renew?{query}", wellformed::OWN), [tried(edge, host.plain)])
 }
 
 /// The cookies of a fresh pass.
@@ -122,7 +133,7 @@ pub(crate) async fn serve(edge: &Arc<Edge>, visit: &Visit, request: &Request<()>
     let plain = visit.host.plain;
     let query = Query::of(request);
     let to = to(&query);
-    let retry = Name::Retry.set(plain, "1");
+    let retry = tried(edge, plain);
     let Some(refresh) = Cookies::of(request.headers(), plain).get(Name::Refresh) else {
         return pages::see_other(to, [Name::Mark.clear(plain), retry]);
     };

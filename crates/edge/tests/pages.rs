@@ -105,6 +105,20 @@ async fn a_page_in_a_frame_gets_no_call_but_is_stripped() {
 }
 
 #[tokio::test]
+async fn an_error_page_has_no_ads_for_payers_and_no_call_for_anyone() {
+    let kit = setup().start().await;
+    let paid = kit.visit("/gone", &kit.payer()).await;
+    assert_eq!(paid.status, 410);
+    let text = paid.text();
+    assert!(
+        !text.contains(AD) && text.contains("The second paragraph") && !text.contains("Thank you"),
+        "{text}"
+    );
+    let free = kit.visit("/gone", "").await;
+    assert_eq!((free.status.as_u16(), free.text()), (410, article()));
+}
+
+#[tokio::test]
 async fn what_is_no_whole_page_is_never_touched() {
     let kit = setup().start().await;
     for path in ["/coded", "/attachment", "/no-transform", "/plain"] {

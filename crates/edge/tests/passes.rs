@@ -106,8 +106,9 @@ async fn an_expired_pass_is_renewed_on_the_way_to_a_page_and_once_a_minute() {
         (303, "/.latchkey/renew?to=%2Farticle%3Fa%3Db")
     );
     assert_eq!(sent.header("cache-control"), Some("no-store"));
-    assert_eq!(sent.cookie("latchkey_retry").as_deref(), Some("1"));
-    let marked = format!("{cookies}; latchkey_retry=1");
+    let tried = sent.cookie("latchkey_retry").unwrap();
+    assert_eq!(tried, kit.clock.seconds().to_string());
+    let marked = format!("{cookies}; latchkey_retry={tried}");
     let stays = kit.visit("/article", &marked).await;
     assert_eq!(stays.status, 200, "one try a minute");
     assert!(
@@ -124,6 +125,10 @@ async fn an_expired_pass_is_renewed_on_the_way_to_a_page_and_once_a_minute() {
         auth(&kit, &format!("latchkey_pass={fresh}")).await,
         is("ad_free", "pass")
     );
+    // The minute is one of the edge's clock, whatever the browser's says.
+    kit.clock.advance(60);
+    kit.account.set_now(kit.clock.seconds());
+    assert_eq!(kit.visit("/article", &marked).await.status, 303, "a minute later");
     // Without the mark nobody is sent anywhere; a sub-resource keeps the old class.
     let unmarked = kit.visit("/article", &expired).await;
     assert!(unmarked.status == 200 && unmarked.text().contains("adsbygoogle"));
@@ -189,7 +194,7 @@ async fn a_session_that_is_over_clears_the_cookies_and_an_outage_does_not() {
         .await;
     assert_eq!((down.status.as_u16(), down.location()), (303, "/article"));
     assert_eq!(down.cookie("latchkey_refresh"), None);
-    assert_eq!(down.cookie("latchkey_retry").as_deref(), Some("1"), "no loop");
+    assert!(down.cookie("latchkey_retry").is_some(), "no loop");
 }
 
 #[tokio::test]

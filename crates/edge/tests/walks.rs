@@ -250,6 +250,25 @@ async fn leaving_asks_first_and_must_be_asked_for_here() {
 }
 
 #[tokio::test]
+async fn only_a_page_of_this_site_makes_a_browser_forget_its_pages() {
+    let kit = setup().start().await;
+    for (site, cleared) in [
+        ("same-origin", Some("\"cache\"")),
+        ("cross-site", None),
+        ("same-site", None),
+        ("none", None),
+    ] {
+        let answer = kit.get("/.latchkey/assets/forget", &[("sec-fetch-site", site)]).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("clear-site-data")),
+            (204, cleared),
+            "{site}"
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[tokio::test]
 async fn our_paths_end_here() {
     let (router, origin) = Origin::router();
     let kit = Setup::new(router).start().await;

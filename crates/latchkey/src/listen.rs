@@ -1,6 +1,6 @@
 //! Listeners: bound before anything is announced, drained before anything stops.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use axum::Router;
@@ -20,13 +20,18 @@ pub(crate) async fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<T
     }
 }
 
-/// Serves until `stop`, then lets what was begun end.
+/// How long requests under way get to end after a stop was asked for. Streams of events and slow downloads have no end of their own.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Serves until `stop`, then lets what was begun end, for [`DRAIN`] at most.
 pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-        .context("serving")
+    let asked = stop.clone();
+    let drained = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned());
+    tokio::select! {
+        ended = drained => ended.context("serving"),
+        () = async { asked.cancelled().await; tokio::time::sleep(DRAIN).await } => Ok(()),
+    }
 }
 
 /// Resolves when the operator asks to stop: Ctrl-C, or SIGTERM.

@@ -72,4 +72,11 @@
   };
   var beacon = navigator.sendBeacon;
   if (beacon) navigator.sendBeacon = function (address, data) { return isAd(address) ? true : beacon.call(navigator, address, data); };
+  /* The first page without ads in a tab: whatever the tab can go back to may be from before the payment, with ads. */
+  try {
+    if (history.length > 1 && !sessionStorage.getItem("latchkey_ad_free")) {
+      fetch.call(window, "/.latchkey/assets/forget", { cache: "no-store" }).catch(function () {});
+    }
+    sessionStorage.setItem("latchkey_ad_free", "1");
+  } catch (e) { /* No storage, no fetch: the tab keeps what it has. */ }
 })();

@@ -146,6 +146,11 @@ impl<'a> Control<'a> {
             .edit(|state| state.faults.extend(std::iter::repeat_n(fault, times)));
     }
 
+    /// Lets calls succeed again that [`Control::fail_next_calls`] would have failed.
+    pub fn forget_faults(&self) {
+        self.sandbox.edit(|state| state.faults.clear());
+    }
+
     /// The account's settings.
     pub fn settings(&self) -> Settings {
         self.sandbox.edit(|state| state.settings.clone())

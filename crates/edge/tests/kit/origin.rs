@@ -155,6 +155,7 @@ impl Origin {
             .route("/", get(|| async { html(article()) }))
             .route("/article", get(|| async { html(article()) }))
             .route("/advertise/rates", get(|| async { html(article()) }))
+            .route("/gone", get(|| async { (StatusCode::GONE, html(article())) }))
             .route("/tagged", get(tagged))
             .route("/echo", any(echo))
             .route("/ws", get(upgrade))

@@ -287,6 +287,7 @@ fn perform(sandbox: &Sandbox, act: &str, form: &HashMap<String, String>) -> Resu
         "resend" => return resend(sandbox, text("event"), text("how")),
         "roll" => drop(control.roll_secret()?),
         "fail" => control.fail_next_payments(text("customer"), u32::try_from(number("times")).unwrap_or_default())?,
+        "faults" if number("times") == 0 => control.forget_faults(),
         "faults" => {
             let fault = match text("fault") {
                 "server_error" => Fault::ServerError,
