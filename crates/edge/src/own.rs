@@ -59,10 +59,9 @@ pub(crate) async fn serve(edge: &Arc<Edge>, visit: &Visit, request: Request<Body
         "renew" if *method == Method::GET => renewal::serve(edge, visit, &request).await,
         "leave" if *method == Method::GET => ask_to_leave(visit, &request),
         "leave" if *method == Method::POST => leave(edge, visit, &request).await,
-        "enter" | "renew" => pages::wrong_method("GET"),
-        "leave" => pages::wrong_method("GET, POST"),
         "assets/forget" if *method == Method::GET => forget(&request),
-        "assets/forget" => pages::wrong_method("GET"),
+        "enter" | "renew" | "assets/forget" => pages::wrong_method("GET"),
+        "leave" => pages::wrong_method("GET, POST"),
         "me" => pages::wrong_method(READ),
         other => match other
             .strip_prefix("assets/guard-")

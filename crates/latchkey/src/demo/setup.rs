@@ -5,9 +5,11 @@ use std::{fmt::Write as _, fs, path::Path};
 use anyhow::{Context, bail};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use latchkey_billing::{IdempotencyKey, Interval, NewPrice};
+use latchkey_entitlement::Timestamp;
 use latchkey_server::MemoryMailbox;
 use latchkey_sync::{Ids, Stripe};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use url::Url;
 
 use super::{hosts::DemoHosts, mailbox::MailView};
@@ -149,9 +151,26 @@ pub(super) fn letters(mailbox: &MemoryMailbox) -> Vec<MailView> {
             subject: letter.mail.subject,
             text: letter.mail.text,
             html: Some(letter.mail.html),
-            at: format!("{} s", letter.at.seconds()),
+            at: minute(letter.at),
         })
         .collect()
+}
+
+/// `24 November 2026, 09:05 UTC`.
+fn minute(at: Timestamp) -> String {
+    OffsetDateTime::from_unix_timestamp(at.seconds()).map_or_else(
+        |_| String::new(),
+        |at| {
+            format!(
+                "{} {} {}, {:02}:{:02} UTC",
+                at.day(),
+                at.month(),
+                at.year(),
+                at.hour(),
+                at.minute()
+            )
+        },
+    )
 }
 
 /// Says where to look.

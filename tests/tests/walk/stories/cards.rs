@@ -98,7 +98,7 @@ async fn a_renewal_that_fails_leads_through_grace_to_ads_and_a_new_card_ends_the
     ada.leaves_the_portal().await;
     let account = ada.browser.text().await;
     assert!(
-        account.contains("pages without ads") && !account.contains("did not go through"),
+        account.contains("Pages without ads") && !account.contains("did not go through"),
         "{account}"
     );
     ada.goes_on_to_the_site().await;

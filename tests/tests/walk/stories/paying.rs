@@ -48,7 +48,7 @@ async fn walk(database: Option<String>) {
     // The webhooks come after all: doubled, late, in any order. Nothing changes.
     let account = account_page(&ada).await;
     assert!(
-        account.contains("pages without ads") && account.contains("your subscription"),
+        account.contains("Pages without ads") && account.contains("your subscription"),
         "{account}"
     );
     for (mode, seconds) in [("double", 0), ("delay", 1), ("reorder", 0)] {

@@ -36,6 +36,6 @@ async fn a_payer_is_still_one_after_the_demo_was_stopped_and_started_again() {
     assert!(asked.is_empty(), "a payer sees ads after a restart: {asked:?}");
     ada.is_clean().await;
     ada.opens_account("/account").await;
-    ada.browser.reads("pages without ads").await;
+    ada.browser.reads("Pages without ads").await;
     ada.browser.close().await;
 }
