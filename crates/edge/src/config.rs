@@ -1,37 +1,16 @@
 //! What an edge is started with, and what is refused before it starts.
 
-use std::{collections::HashMap, fmt, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf};
 
 use ipnet::IpNet;
 use latchkey_entitlement::SiteId;
+use latchkey_token::Secret;
 use url::{Host, Url};
-use zeroize::Zeroizing;
 
 use crate::limits::Limits;
 
 /// Shortest thumbprint of a bundle key: RFC 7638 with SHA-256 gives 43 characters.
 const THUMBPRINT_LENGTH: usize = 43;
-
-/// Text that is wiped when dropped and printed as `[redacted]`.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Keeps `text` secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(Zeroizing::new(text.into()))
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
 
 /// One site and the web server behind it.
 #[derive(Clone, Debug)]

@@ -29,7 +29,8 @@ mod server;
 mod sites;
 mod wellformed;
 
-pub use config::{EdgeConfig, EdgeError, Secret, SiteOrigin};
+pub use config::{EdgeConfig, EdgeError, SiteOrigin};
 pub use counters::Counts;
 pub use edge::Edge;
+pub use latchkey_token::Secret;
 pub use limits::Limits;

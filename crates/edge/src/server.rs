@@ -11,12 +11,12 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use latchkey_bundle::RevocationPage;
+use latchkey_token::Secret;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
     breaker::{Breaker, Caller},
-    config::Secret,
     connect::{Connector, client},
     limits::{MAX_SERVER_ANSWER_BYTES, SERVER_TIMEOUT},
 };

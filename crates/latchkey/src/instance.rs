@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anyhow::Context;
 use latchkey_billing::{DerivePolicy, Plan, PlanPrice, WebhookSecrets};
 use latchkey_entitlement::{Clock, Sites, time};
-use latchkey_server::{Keys, Mailer, Parts, Secret, Server, ServerConfig};
+use latchkey_server::{Keys, Mailer, Parts, Server, ServerConfig};
 use latchkey_store::Store;
 use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
-use latchkey_token::SealKey;
+use latchkey_token::{SealKey, Secret};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::config::{Config, Environment, PlanSection, Secrets};
@@ -27,7 +27,7 @@ pub(crate) struct Outside {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) seal: SealKey,
-    pub(crate) edge_token: String,
+    pub(crate) edge_token: Secret,
     /// Origins of Stripe's pages beside Stripe's own.
     pub(crate) payment_origins: Vec<String>,
 }
@@ -86,11 +86,7 @@ impl Instance {
                 reconcile_every: i64::from(config.server.reconcile_minutes) * time::MINUTE,
             },
         );
-        let mut settings = ServerConfig::new(
-            config.issuer(),
-            &config.instance.publication,
-            Secret::new(outside.edge_token),
-        );
+        let mut settings = ServerConfig::new(config.issuer(), &config.instance.publication, outside.edge_token);
         settings.sites = config.policies();
         settings.plans = plans;
         settings.pass_life_seconds = config.server.pass_life_seconds;
@@ -155,7 +151,7 @@ async fn site_secrets(
     config: &Config,
     store: &Store,
     outside: &Outside,
-) -> anyhow::Result<BTreeMap<latchkey_entitlement::SiteId, Secret>> {
+) -> anyhow::Result<BTreeMap<latchkey_entitlement::SiteId, Secret<Vec<u8>>>> {
     let mut secrets = BTreeMap::new();
     for site in &config.sites {
         let name = format!("site_secret.{}", site.id);

@@ -1,33 +1,11 @@
 //! What the server is told once, at its start.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use latchkey_billing::Plan;
 use latchkey_entitlement::{SiteId, policy::SitePolicy};
-use zeroize::Zeroizing;
-
-/// Bytes that are wiped when dropped and never printed.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<Vec<u8>>);
-
-impl Secret {
-    /// Keeps `bytes` secret.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Zeroizing::new(bytes.into()))
-    }
-
-    /// The bytes themselves.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
+use latchkey_token::Secret;
 
 /// Settings of the account origin.
 #[derive(Clone, Debug)]
@@ -47,7 +25,7 @@ pub struct ServerConfig {
     /// What edges and the publisher's own programs show as `Authorization: Bearer …`.
     pub edge_token: Secret,
     /// Per site: the key of pairwise subjects. A site without one cannot be entered.
-    pub site_secrets: BTreeMap<SiteId, Secret>,
+    pub site_secrets: BTreeMap<SiteId, Secret<Vec<u8>>>,
     /// One line about prices for the calls in pages, if there is one: "From €3 a month".
     pub prices_line: Option<String>,
     /// Origins to which a form may lead beside this one and the sites: Stripe's Checkout and portal.

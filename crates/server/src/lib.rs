@@ -21,8 +21,9 @@ mod sign_in;
 mod target;
 mod view;
 
-pub use config::{Secret, ServerConfig};
+pub use config::ServerConfig;
 pub use keys::{Keys, KeysError};
+pub use latchkey_token::Secret;
 pub use mail::{Letter, MAX_LETTERS, Mail, MailError, Mailer, MemoryMailbox, SmtpConfig, SmtpMailer, SmtpSecurity};
 pub use problem::Problem;
 pub use secrets::hash;

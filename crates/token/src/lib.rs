@@ -9,6 +9,7 @@ mod key;
 mod life;
 mod pass;
 mod seal;
+mod secret;
 mod subject;
 
 pub use jwk::{Jwk, JwkError, JwkSet, MAX_KEYS};
@@ -19,4 +20,5 @@ pub use pass::{
     LEEWAY_SECONDS, MAX_PASS_BYTES, MAX_TOKEN_BYTES, MintError, PASS_TYPE, PassClaims, Verifier, VerifyError, mint,
 };
 pub use seal::{SealError, SealKey};
+pub use secret::Secret;
 pub use subject::subject;

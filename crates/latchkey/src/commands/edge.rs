@@ -4,7 +4,8 @@ use std::{fs, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
 use ipnet::IpNet;
-use latchkey_edge::{Edge, EdgeConfig, Limits, Secret, SiteOrigin};
+use latchkey_edge::{Edge, EdgeConfig, Limits, SiteOrigin};
+use latchkey_token::Secret;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -24,7 +25,7 @@ pub(crate) async fn run(file: &Path, args: &EdgeArgs, environment: &Environment)
         .bundle_key
         .clone()
         .context("[edge] bundle_key is not set\n  help: `latchkey keys list` on the server prints it")?;
-    let mut edge = edge_config(&config, token.expose(), bundle_key, None)?;
+    let mut edge = edge_config(&config, token, bundle_key, None)?;
     edge.auth_only = args.auth_only;
     let stop = CancellationToken::new();
     let listener = listen::bind(config.edge.listen, "[edge] listen").await?;
@@ -47,7 +48,7 @@ pub(crate) fn stop_when_asked(stop: CancellationToken) {
 /// The edge's settings from the file; `server` is the account origin within the same process, if it runs there.
 pub(crate) fn edge_config(
     config: &Config,
-    token: &str,
+    edge_token: Secret,
     bundle_key: String,
     server: Option<SocketAddr>,
 ) -> anyhow::Result<EdgeConfig> {
@@ -70,7 +71,7 @@ pub(crate) fn edge_config(
         sites: sites.collect(),
         server_url,
         account_origin: config.issuer(),
-        edge_token: Secret::new(token),
+        edge_token,
         bundle_key,
         state_dir: config.edge.state_dir.clone(),
         trusted_proxies: trusted.collect::<anyhow::Result<_>>()?,

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use latchkey_edge::Edge;
-use latchkey_server::{Mailer, Secret, SmtpConfig, SmtpMailer, SmtpSecurity};
+use latchkey_server::{Mailer, SmtpConfig, SmtpMailer, SmtpSecurity};
 use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey};
 use latchkey_sync::Ids;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -36,7 +36,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
         seal: seal_key(environment)?,
-        edge_token: token.expose().to_owned(),
+        edge_token: token.clone(),
         payment_origins: vec![],
     };
     let stop = CancellationToken::new();
@@ -49,7 +49,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
     };
     let address = listener.local_addr()?;
     let instance = Instance::start(&config, outside, &stop, &tasks).await?;
-    let edge_settings = edge_config(&config, token.expose(), instance.keys.bundle_kid(), Some(address))?;
+    let edge_settings = edge_config(&config, token, instance.keys.bundle_kid(), Some(address))?;
     let edge_stop = CancellationToken::new();
     let server = tasks.spawn(listen::serve(listener, instance.router, stop.clone()));
     println!("The account origin listens on {address}. Ctrl-C stops it.");
@@ -89,7 +89,7 @@ fn mailer(config: &Config, environment: &Environment) -> anyhow::Result<Arc<dyn 
     let from = mail.from.clone().context("[mail] from is not set")?;
     let password = Secrets(environment).optional("LATCHKEY_SMTP_PASSWORD")?;
     let login = match (&mail.smtp_user, password) {
-        (Some(user), Some(password)) => Some((user.clone(), Secret::new(password.expose()))),
+        (Some(user), Some(password)) => Some((user.clone(), password)),
         (Some(_), None) => anyhow::bail!("[mail] smtp_user is set and LATCHKEY_SMTP_PASSWORD is not"),
         (None, _) => None,
     };

@@ -1,8 +1,6 @@
 //! Secrets from the environment or from files that it names; never printed.
 
-use std::fmt;
-
-use zeroize::Zeroizing;
+use latchkey_token::Secret;
 
 use super::Environment;
 
@@ -30,40 +28,18 @@ pub(crate) enum SecretsError {
     WeakEdgeToken,
 }
 
-/// Text that is wiped when dropped and printed as `[redacted]`.
-#[derive(Clone)]
-pub(crate) struct SecretText(Zeroizing<String>);
-
-impl SecretText {
-    /// Keeps `text` secret.
-    pub(crate) fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The secret itself.
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
 /// Where each command gets the secrets that it needs, and only those.
 pub(crate) struct Secrets<'a>(pub(crate) &'a Environment);
 
 impl Secrets<'_> {
     /// A secret that may be absent.
-    pub(crate) fn optional(&self, name: &'static str) -> Result<Option<SecretText>, SecretsError> {
+    pub(crate) fn optional(&self, name: &'static str) -> Result<Option<Secret>, SecretsError> {
         let file = self.0.plain(&format!("{name}_FILE"));
         match (self.0.plain(name), file) {
             (Some(_), Some(_)) => Err(SecretsError::Twice(name)),
-            (Some(value), None) => Ok(Some(SecretText::new(value))),
+            (Some(value), None) => Ok(Some(Secret::new(value))),
             (None, Some(path)) => match std::fs::read_to_string(&path) {
-                Ok(text) => Ok(Some(SecretText::new(text.trim_end_matches(['\n', '\r']).to_owned()))),
+                Ok(text) => Ok(Some(Secret::new(text.trim_end_matches(['\n', '\r']).to_owned()))),
                 Err(why) => Err(SecretsError::File { name, path, why }),
             },
             (None, None) => Ok(None),
@@ -71,12 +47,12 @@ impl Secrets<'_> {
     }
 
     /// A secret that must be there.
-    pub(crate) fn required(&self, name: &'static str) -> Result<SecretText, SecretsError> {
+    pub(crate) fn required(&self, name: &'static str) -> Result<Secret, SecretsError> {
         self.optional(name)?.ok_or(SecretsError::Missing(name))
     }
 
     /// The token that edges show to the server.
-    pub(crate) fn edge_token(&self) -> Result<SecretText, SecretsError> {
+    pub(crate) fn edge_token(&self) -> Result<Secret, SecretsError> {
         let token = self.required("LATCHKEY_EDGE_TOKEN")?;
         if token.expose().chars().count() < MIN_EDGE_TOKEN {
             Err(SecretsError::WeakEdgeToken)

@@ -24,7 +24,7 @@ use latchkey_edge::Edge;
 use latchkey_entitlement::{Clock, Timestamp};
 use latchkey_server::{MemoryMailbox, hash};
 use latchkey_stripe_sandbox::{Sandbox, SandboxClock, SandboxConfig};
-use latchkey_token::SealKey;
+use latchkey_token::{SealKey, Secret};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
@@ -95,6 +95,7 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     let config = Config::from_toml(&setup::configuration(&hosts, &site_origin, &data, &prices), &database)?;
 
     let mailbox = MemoryMailbox::new(Arc::clone(&clock));
+    let edge_token = Secret::new(secrets.edge);
     let outside = Outside {
         stripe: gateway,
         livemode: false,
@@ -103,13 +104,13 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
         clock: Arc::clone(&clock),
         ids: Arc::new(SystemIds),
         seal: SealKey::new(hash(&secrets.seal)),
-        edge_token: secrets.edge.clone(),
+        edge_token: edge_token.clone(),
         payment_origins: vec![format!("http://{}", hosts.stripe)],
     };
     let instance = Instance::start(&config, outside, &stop, &tasks).await?;
     let inside_address = inside.local_addr()?;
     tasks.spawn(listen::serve(inside, instance.router.clone(), stop.clone()));
-    let mut settings = edge_config(&config, &secrets.edge, instance.keys.bundle_kid(), Some(inside_address))?;
+    let mut settings = edge_config(&config, edge_token, instance.keys.bundle_kid(), Some(inside_address))?;
     settings.origin_rewrite = options.origin.is_some();
     for file in &options.filter_list {
         settings.filter_lists.push(read_list(file)?);

@@ -64,8 +64,7 @@ impl SmtpMailer {
             builder = builder.port(port);
         }
         if let Some((user, password)) = &config.login {
-            let password = String::from_utf8_lossy(password.expose()).into_owned();
-            builder = builder.credentials(Credentials::new(user.clone(), password));
+            builder = builder.credentials(Credentials::new(user.clone(), password.expose().clone()));
         }
         Ok(Self {
             from,
