@@ -66,6 +66,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) stripe: Arc<FakeStripe>,
     pub(crate) mailbox: Arc<MemoryMailbox>,
+    pub(crate) server: Server,
     pub(crate) router: Router,
     _file: tempfile::TempDir,
 }
@@ -116,6 +117,7 @@ impl World {
             stripe,
             mailbox,
             router: server.router(),
+            server,
             _file: file,
         }
     }
