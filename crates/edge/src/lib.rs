@@ -13,6 +13,8 @@ mod cookies;
 mod counters;
 mod edge;
 mod enter;
+mod event_stream;
+mod feed;
 mod headers;
 mod kept;
 pub mod limits;

@@ -45,8 +45,12 @@ pub const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 pub const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time between pulls of the bundle.
 pub const BUNDLE_EVERY: Duration = Duration::from_secs(10);
-/// Time between pulls of the revocation feed.
+/// Time between pulls of the revocation feed where it does not come as a stream, and before a stream that ended is opened again.
 pub const REVOCATIONS_EVERY: Duration = Duration::from_secs(2);
+/// How long a stream of revocations may say nothing; the server says something every five seconds.
+pub const FEED_SILENCE: Duration = Duration::from_secs(15);
+/// How long the feed is pulled after the server, or a proxy on the way, did not stream it.
+pub const FEED_ASIDE: Duration = Duration::from_mins(1);
 /// How long the start waits for a first bundle.
 pub const FIRST_PULL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a changed page is remembered.

@@ -1,18 +1,16 @@
-//! Keeps the bundle and the revocations fresh.
+//! Keeps the bundle fresh.
 
 use std::{
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
-use latchkey_bundle::{Revocation, RevocationPage};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     Edge, EdgeError,
     breaker::backoff,
-    limits::{BUNDLE_EVERY, FIRST_PULL_PATIENCE, MAX_REVOCATION_PAGES, REVOCATIONS_EVERY},
-    server::CallError,
+    limits::{BUNDLE_EVERY, FIRST_PULL_PATIENCE},
     sites::Snapshot,
 };
 
@@ -120,55 +118,10 @@ impl Edge {
         }
         match kept.revocations() {
             Ok(None) => {}
-            Ok(Some(page)) => self.apply(&page),
-            Err(why) => tracing::warn!(folder = %kept.folder().display(), %why, "the kept revocations cannot be read"),
-        }
-    }
-
-    fn apply(&self, page: &RevocationPage) {
-        let now = self.clock.now();
-        let mut set = self.revocations.write().unwrap_or_else(PoisonError::into_inner);
-        set.forget_expired(now);
-        let refused = set.apply(page);
-        if refused > 0 {
-            tracing::error!(
-                refused,
-                held = set.len(),
-                "no room for more revocations; they are asked for again"
-            );
-        }
-    }
-
-    fn last_revocation(&self) -> u64 {
-        self.revocations.read().unwrap_or_else(PoisonError::into_inner).last()
-    }
-
-    async fn pull_revocations(&self) -> Result<(), CallError> {
-        let mut news = vec![];
-        for _ in 0..MAX_REVOCATION_PAGES {
-            let after = self.last_revocation();
-            let page = self.server.revocations(after).await?;
-            self.apply(&page);
-            let done = page.complete || self.last_revocation() == after;
-            news.extend(page.entries);
-            if done {
-                break;
+            Ok(Some(page)) => {
+                self.apply(&page);
             }
-        }
-        self.keep_revocations(news).await;
-        Ok(())
-    }
-
-    /// Adds what is new to the file. Failing to is logged, and no more: the revocations are in use.
-    async fn keep_revocations(&self, news: Vec<Revocation>) {
-        let Some(kept) = self.kept.clone().filter(|_| !news.is_empty()) else {
-            return;
-        };
-        let (last, now) = (self.last_revocation(), self.clock.now());
-        let folder = kept.folder().display().to_string();
-        let result = tokio::task::spawn_blocking(move || kept.add_revocations(news, last, now)).await;
-        if let Err(why) = result.unwrap_or_else(|why| Err(std::io::Error::other(why))) {
-            tracing::warn!(folder, %why, "the revocations are in use, but could not be kept on disk");
+            Err(why) => tracing::warn!(folder = %kept.folder().display(), %why, "the kept revocations cannot be read"),
         }
     }
 
@@ -182,18 +135,11 @@ impl Edge {
                 failures = edge.note("bundle", failures, result.err());
             }
         });
-        let edge = self.clone();
-        tokio::spawn(async move {
-            let mut failures = 0;
-            while edge.pause(backoff(REVOCATIONS_EVERY, failures)).await {
-                let result = edge.pull_revocations().await;
-                failures = edge.note("revocations", failures, result.err().map(|why| why.to_string()));
-            }
-        });
+        tokio::spawn(self.clone().follow_revocations());
     }
 
     /// Waits; false if the edge is to stop.
-    async fn pause(&self, time: Duration) -> bool {
+    pub(crate) async fn pause(&self, time: Duration) -> bool {
         tokio::select! {
             () = self.shutdown.cancelled() => false,
             () = tokio::time::sleep(time) => true,
@@ -201,7 +147,7 @@ impl Edge {
     }
 
     /// Counts failures in a row and logs where they begin and end, not each.
-    fn note(&self, what: &str, failures: u32, why: Option<String>) -> u32 {
+    pub(crate) fn note(&self, what: &str, failures: u32, why: Option<String>) -> u32 {
         let Some(why) = why else {
             if failures > 0 {
                 tracing::info!(what, failures, "pulled again");

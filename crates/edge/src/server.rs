@@ -1,6 +1,9 @@
 //! The server, as the edge sees it: four calls, each with a time-out and a bound, and a breaker that they feed.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
@@ -80,7 +83,7 @@ struct RenewCall<'a> {
 
 /// The connection to the server.
 pub(crate) struct Server {
-    client: Client<Connector, Full<Bytes>>,
+    pub(crate) client: Client<Connector, Full<Bytes>>,
     base: String,
     authorization: HeaderValue,
     pub(crate) breaker: Breaker,
@@ -123,9 +126,7 @@ impl Server {
                 .map_err(|why| CallError::Down(why.to_string()))?;
             Ok(Response::from_parts(parts, body.to_bytes()))
         };
-        let result = tokio::time::timeout(SERVER_TIMEOUT, exchange)
-            .await
-            .unwrap_or_else(|_| Err(CallError::Down(format!("no answer in {} s", SERVER_TIMEOUT.as_secs()))));
+        let result = within(SERVER_TIMEOUT, exchange).await;
         match &result {
             Ok(_) => self.breaker.answered(caller),
             Err(_) => self.breaker.failed(caller),
@@ -155,32 +156,28 @@ impl Server {
             .call(Caller::Pull, request, latchkey_bundle::MAX_BUNDLE_BYTES)
             .await?;
         let status = answer.status();
-        match status {
-            StatusCode::OK => Ok(Some(answer.into_body())),
-            StatusCode::NOT_MODIFIED => Ok(None),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(CallError::Token),
-            other => Err(CallError::Refused(other)),
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok(None);
         }
+        status_of_pull(status)?;
+        Ok(Some(answer.into_body()))
     }
 
-    /// The revocations after number `after`.
+    pub(crate) fn feed_request(&self, after: u64, accept: &'static str) -> Result<Request<Full<Bytes>>, CallError> {
+        let path = format!("/edge/v1/revocations?after={after}");
+        let mut request = self.request(Method::GET, &path, Bytes::new())?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(accept));
+        Ok(request)
+    }
+
+    /// One page of the revocations after number `after`.
     pub(crate) async fn revocations(&self, after: u64) -> Result<RevocationPage, CallError> {
-        let mut request = self.request(
-            Method::GET,
-            &format!("/edge/v1/revocations?after={after}"),
-            Bytes::new(),
-        )?;
-        request
-            .headers_mut()
-            .insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let request = self.feed_request(after, "application/json")?;
         let answer = self
             .call(Caller::Pull, request, latchkey_bundle::MAX_PAGE_BYTES)
             .await?;
-        match answer.status() {
-            StatusCode::OK => RevocationPage::parse(answer.body()).map_err(|why| CallError::Odd(why.to_string())),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(CallError::Token),
-            other => Err(CallError::Refused(other)),
-        }
+        status_of_pull(answer.status())?;
+        RevocationPage::parse(answer.body()).map_err(|why| CallError::Odd(why.to_string()))
     }
 
     async fn post<B: Serialize>(&self, session: &str, path: &str, body: &B) -> Result<Response<Bytes>, CallError> {
@@ -257,6 +254,25 @@ fn read<T: for<'a> Deserialize<'a>>(answer: &Response<Bytes>) -> Result<T, CallE
         }
         other => Err(CallError::Refused(other)),
     }
+}
+
+/// What a pull's status says if it is not 200.
+pub(crate) fn status_of_pull(status: StatusCode) -> Result<(), CallError> {
+    match status {
+        StatusCode::OK => Ok(()),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(CallError::Token),
+        other => Err(CallError::Refused(other)),
+    }
+}
+
+/// The result of `exchange`, or that there was none in time.
+pub(crate) async fn within<T>(
+    time: Duration,
+    exchange: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    tokio::time::timeout(time, exchange)
+        .await
+        .unwrap_or_else(|_| Err(CallError::Down(format!("no answer in {} s", time.as_secs()))))
 }
 
 /// An error with its causes, which hyper's own text leaves out.

@@ -254,6 +254,10 @@ async fn an_edge_starts_from_disk_while_the_server_is_down_and_remembers_revocat
     first
         .until("the revocation", |kit| kit.edge.revocations_held() == 1)
         .await;
+    let kept = || std::fs::read_to_string(folder.path().join("revocations.json")).unwrap_or_default();
+    first
+        .until("the revocation on disk", |_| kept().contains("pseudonym"))
+        .await;
     drop(first.shutdown.take());
     // The hosts are in the edge's own configuration, so that the bundle of the first serves the second.
     let mut second = with_folder();

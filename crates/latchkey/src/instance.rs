@@ -34,6 +34,7 @@ pub(crate) struct Outside {
 
 /// A running account origin.
 pub(crate) struct Instance {
+    pub(crate) server: Server,
     pub(crate) router: axum::Router,
     pub(crate) keys: Arc<Keys>,
     pub(crate) store: Store,
@@ -108,6 +109,7 @@ impl Instance {
         tasks.spawn(prune(store.clone(), outside.clock, stop.clone()));
         Ok(Self {
             router: server.router(),
+            server,
             keys,
             store,
         })

@@ -47,7 +47,19 @@ pub(crate) async fn bundle(app: &App) -> Result<Published, Problem> {
 }
 
 /// Revocations after number `after`, at most [`MAX_PAGE`] of them.
+///
+/// An edge may have seen more than there is, if the database was restored from a backup: it is told where the feed ends now, so that
+/// it misses no new entry under an old number.
 pub(crate) async fn revocations(app: &App, after: u64) -> Result<RevocationPage, Problem> {
+    let mut page = new_revocations(app, after).await?;
+    if page.entries.is_empty() {
+        page.last = after.min(app.store.last_revocation().await?);
+    }
+    Ok(page)
+}
+
+/// The same for an edge that was told where the feed ends.
+pub(crate) async fn new_revocations(app: &App, after: u64) -> Result<RevocationPage, Problem> {
     let rows = app.store.revocations_after(after, MAX_PAGE).await?;
     let complete = rows.len() < MAX_PAGE as usize;
     let last = rows.last().map_or(after, |row| row.number);

@@ -27,4 +27,4 @@ pub use latchkey_token::Secret;
 pub use mail::{Letter, MAX_LETTERS, Mail, MailError, Mailer, MemoryMailbox, SmtpConfig, SmtpMailer, SmtpSecurity};
 pub use problem::Problem;
 pub use secrets::hash;
-pub use server::{Parts, Server};
+pub use server::{MAX_STREAMS, Parts, Server};

@@ -13,9 +13,12 @@ use latchkey_billing::Stripe;
 use latchkey_entitlement::Clock;
 use latchkey_store::Store;
 use latchkey_sync::{Ids, Sync};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 use crate::{Keys, Mailer, ServerConfig, feed::Published, routes, target};
+
+/// Streams of the revocation feed that are open at once; who finds no room gets pages.
+pub const MAX_STREAMS: usize = 256;
 
 /// What the server is made of.
 pub struct Parts {
@@ -46,6 +49,10 @@ pub(crate) struct Inner {
     pub(crate) published: Mutex<Option<Published>>,
     /// Told when this process revoked something; other processes' revocations are found by looking.
     pub(crate) revoked: Notify,
+    /// Room for streams of the revocation feed.
+    pub(crate) streams: Arc<Semaphore>,
+    /// Becomes true when streams have to end.
+    pub(crate) ending: watch::Sender<bool>,
     security: HeaderValue,
 }
 
@@ -76,11 +83,19 @@ impl Server {
             parts,
             published: Mutex::default(),
             revoked: Notify::new(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            ending: watch::Sender::new(false),
             security,
         };
         Self {
             app: App(Arc::new(inner)),
         }
+    }
+
+    /// Ends the streams of the revocation feed, and gives pages from now on. To be called before the listener is asked to stop: it
+    /// waits for every answer, and a stream has no end of its own.
+    pub fn end_streams(&self) {
+        self.app.ending.send_replace(true);
     }
 
     /// Every route of the account origin. For limits by network, serve it with

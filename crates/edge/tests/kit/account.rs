@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -21,10 +22,27 @@ use latchkey_bundle::{Bundle, Revocation, RevocationPage};
 use latchkey_entitlement::{Timestamp, policy::SitePolicy};
 use latchkey_token::{Algorithm, JwkSet, PassClaims, SigningKey, mint};
 use serde_json::{Value, json};
+use tokio::sync::{Notify, mpsc::Sender};
 
 use super::{START, TOKEN, site};
 
+const KEEP_ALIVE: std::time::Duration = std::time::Duration::from_secs(5);
 pub const ISSUER: &str = "http://account.localhost:8080";
+
+/// How the account server gives its revocation feed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Feeding {
+    /// As a stream, where one is asked for.
+    Streams,
+    /// In pages alone.
+    Pages,
+    /// A stream that says nothing, as through a proxy that holds everything back.
+    Silent,
+    /// A stream whose first page is followed by an event that is no page.
+    Garbled,
+    /// A stream whose first page is followed by a line without an end.
+    Endless,
+}
 
 pub struct Account {
     pass_key: SigningKey,
@@ -40,6 +58,13 @@ pub struct Account {
     /// Codes, each with the hash of the nonce that it is bound to.
     pub codes: Mutex<HashMap<String, String>>,
     revocations: Mutex<Vec<Revocation>>,
+    pub feeding: Mutex<Feeding>,
+    /// How often the feed was asked for: as a stream, and as a page.
+    pub streams: AtomicUsize,
+    pub pages: AtomicUsize,
+    /// Streams that are open.
+    pub open: AtomicUsize,
+    changed: Notify,
     now: AtomicUsize,
 }
 
@@ -57,6 +82,11 @@ impl Account {
             sessions: Mutex::default(),
             codes: Mutex::default(),
             revocations: Mutex::default(),
+            feeding: Mutex::new(Feeding::Streams),
+            streams: AtomicUsize::new(0),
+            pages: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            changed: Notify::new(),
             now: AtomicUsize::new(usize::try_from(START).unwrap()),
         }
     }
@@ -71,6 +101,7 @@ impl Account {
 
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+        self.changed.notify_waiters();
     }
 
     /// The moment at which the passes of renewals and hand-overs begin.
@@ -105,6 +136,19 @@ impl Account {
             not_before,
             expires_at: Timestamp::from_seconds(START + 40 * 86_400),
         });
+        drop(revocations);
+        self.changed.notify_waiters();
+    }
+
+    fn page(&self, after: u64) -> RevocationPage {
+        let revocations = self.revocations.lock().unwrap();
+        let entries: Vec<Revocation> = revocations.iter().filter(|r| r.number > after).cloned().collect();
+        let last = entries.last().map_or(after, |entry| entry.number);
+        RevocationPage {
+            last,
+            entries,
+            complete: true,
+        }
     }
 
     fn bundle(&self) -> String {
@@ -167,21 +211,57 @@ async fn bundle(State(account): Me, headers: HeaderMap) -> Response {
         .into_response()
 }
 
-async fn revocations(State(account): Me, Query(query): Query<HashMap<String, u64>>) -> Json<RevocationPage> {
-    let entries: Vec<Revocation> = account
-        .revocations
-        .lock()
-        .unwrap()
-        .iter()
-        .filter(|r| r.number > query["after"])
-        .cloned()
-        .collect();
-    let last = entries.last().map_or(query["after"], |entry| entry.number);
-    Json(RevocationPage {
-        last,
-        entries,
-        complete: true,
-    })
+async fn revocations(State(account): Me, Query(query): Query<HashMap<String, u64>>, headers: HeaderMap) -> Response {
+    let after = query["after"];
+    let feeding = *account.feeding.lock().unwrap();
+    let streams = headers[header::ACCEPT].to_str().unwrap().contains("text/event-stream");
+    if !streams || feeding == Feeding::Pages {
+        account.pages.fetch_add(1, Ordering::SeqCst);
+        return Json(account.page(after)).into_response();
+    }
+    account.streams.fetch_add(1, Ordering::SeqCst);
+    let (out, body) = tokio::sync::mpsc::channel::<Result<String, Infallible>>(1);
+    tokio::spawn(feed(account, feeding, after, out));
+    let body = futures::stream::unfold(body, |mut body| async { body.recv().await.map(|text| (text, body)) });
+    (
+        [(header::CONTENT_TYPE, "text/event-stream")],
+        axum::body::Body::from_stream(body),
+    )
+        .into_response()
+}
+
+/// Writes the feed until nobody reads it or the server goes down.
+async fn feed(account: Arc<Account>, feeding: Feeding, mut after: u64, out: Sender<Result<String, Infallible>>) {
+    if feeding == Feeding::Silent {
+        out.closed().await;
+        return;
+    }
+    account.open.fetch_add(1, Ordering::SeqCst);
+    let mut first = true;
+    while !account.down.load(Ordering::SeqCst) {
+        let changed = account.changed.notified();
+        let page = account.page(after);
+        after = page.last;
+        if std::mem::take(&mut first) || !page.entries.is_empty() {
+            let json = serde_json::to_string(&page).unwrap();
+            if out.send(Ok(format!("id: {after}\ndata: {json}\n\n"))).await.is_err() {
+                break;
+            }
+        }
+        if feeding == Feeding::Garbled && out.send(Ok("data: {\"last\": \"one\"}\n\n".to_owned())).await.is_err() {
+            break;
+        }
+        if feeding == Feeding::Endless {
+            while out.send(Ok("x".repeat(64 * 1024))).await.is_ok() {}
+            break;
+        }
+        tokio::select! {
+            () = changed => {}
+            () = out.closed() => break,
+            () = tokio::time::sleep(KEEP_ALIVE) => drop(out.send(Ok(":\n\n".to_owned())).await),
+        }
+    }
+    account.open.fetch_sub(1, Ordering::SeqCst);
 }
 
 fn text(body: &Value, name: &str) -> String {

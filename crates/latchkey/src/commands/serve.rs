@@ -61,6 +61,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
     }
     // The edge stops first: it may still ask the server while it finishes.
     edge_stop.cancelled().await;
+    instance.server.end_streams();
     stop.cancel();
     server.await??;
     tasks.close();

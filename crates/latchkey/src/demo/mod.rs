@@ -134,6 +134,11 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     setup::announce(&hosts, &data);
     let public_stop = CancellationToken::new();
     stop_when_asked(public_stop.clone());
+    let (server, asked) = (instance.server, public_stop.clone());
+    tasks.spawn(async move {
+        asked.cancelled().await;
+        server.end_streams();
+    });
     listen::serve(public, dispatch(by_host), public_stop).await?;
     stop.cancel();
     tasks.close();

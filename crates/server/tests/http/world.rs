@@ -67,6 +67,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) stripe: Arc<FakeStripe>,
     pub(crate) mailbox: Arc<MemoryMailbox>,
+    pub(crate) server: Server,
     pub(crate) router: Router,
 }
 
@@ -122,6 +123,7 @@ impl World {
             stripe,
             mailbox,
             router: server.router(),
+            server,
         }
     }
 
