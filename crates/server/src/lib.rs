@@ -7,6 +7,7 @@
 mod browser;
 mod config;
 mod entitled;
+mod extract;
 mod feed;
 mod keys;
 mod letters;

@@ -87,6 +87,15 @@ impl Problem {
         )
     }
 
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method",
+            "That is not how this address is used",
+            "Open it by a link or a button of our pages. What can be done with it stands in the header Allow.",
+        )
+    }
+
     pub(crate) fn too_many(what: &str, seconds: u32) -> Self {
         Self::new(
             StatusCode::TOO_MANY_REQUESTS,

@@ -36,7 +36,7 @@ use latchkey_sync::MAX_WEBHOOK_BYTES;
 use crate::{Problem, server::App};
 
 /// Largest form or JSON body, in bytes.
-const MAX_BODY_BYTES: usize = 128 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 128 * 1024;
 
 pub(crate) fn router() -> Router<App> {
     let webhooks = Router::new()
@@ -71,4 +71,5 @@ pub(crate) fn router() -> Router<App> {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(webhooks)
         .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::wrong_method())
 }

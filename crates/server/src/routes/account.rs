@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::{
     Problem,
     browser::Browser,
+    extract::Query,
     reader::{self, Reader},
     server::App,
     view::{self, Page},

@@ -1,10 +1,10 @@
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 
 use super::support::From;
-use crate::{Problem, browser::Browser, reader, server::App, target::Target};
+use crate::{Problem, browser::Browser, extract::Query, reader, server::App, target::Target};
 
 /// Leads a signed-in reader on to a page of a site, which begins the hand-over there.
 pub(crate) async fn onward(

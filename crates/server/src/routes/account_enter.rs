@@ -1,5 +1,5 @@
 use axum::{
-    extract::{Query, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use latchkey_entitlement::time::SECOND;
@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use crate::{
     Problem,
     browser::Browser,
+    extract::Query,
     reader, secrets,
     server::App,
     target::{self, LocalPath, Target},

@@ -1,12 +1,11 @@
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use latchkey_billing::IdempotencyKey;
 use serde::Deserialize;
 
-use crate::{Problem, browser::SameOrigin, reader, server::App};
+use crate::{Problem, browser::SameOrigin, extract::Form, reader, server::App};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Asked {

@@ -1,11 +1,10 @@
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
 
-use crate::{Problem, browser::SameOrigin, network::Network, reader, server::App, sign_in};
+use crate::{Problem, browser::SameOrigin, extract::Form, network::Network, reader, server::App, sign_in};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Asked {

@@ -1,5 +1,4 @@
 use axum::{
-    Form,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
@@ -14,6 +13,7 @@ use super::support;
 use crate::{
     Problem,
     browser::{self, Browser, SameOrigin},
+    extract::Form,
     network::{Limit, Network},
     reader::{self, Reader},
     secrets,

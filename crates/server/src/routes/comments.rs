@@ -1,10 +1,10 @@
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use latchkey_entitlement::{AccountId, Entitlement, SessionId, SiteId, StandingKind, policy::CommentPolicy};
 use latchkey_token::Verifier;
 use serde::{Deserialize, Serialize};
 
 use super::edge_token::Edge;
-use crate::{Problem, entitled, server::App};
+use crate::{Problem, entitled, extract::Json, server::App};
 
 /// Longest comment that is looked at, in bytes.
 const MAX_TEXT: usize = 64 * 1024;

@@ -1,5 +1,4 @@
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -9,7 +8,7 @@ use latchkey_store::NewSession;
 use serde::{Deserialize, Serialize};
 
 use super::edge_token::Edge;
-use crate::{Problem, entitled, secrets, server::App};
+use crate::{Problem, entitled, extract::Json, secrets, server::App};
 
 #[derive(Deserialize)]
 pub(crate) struct Enter {

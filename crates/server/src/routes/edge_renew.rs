@@ -1,5 +1,4 @@
 use axum::{
-    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -12,7 +11,7 @@ use latchkey_store::{Matched, Session};
 use serde::Deserialize;
 
 use super::{edge_enter::Entered, edge_token::Edge};
-use crate::{Problem, entitled, reader, secrets, server::App};
+use crate::{Problem, entitled, extract::Json, reader, secrets, server::App};
 
 /// How old a refresh secret may get before it is replaced, in milliseconds.
 const ROTATE_EVERY: i64 = DAY;

@@ -2,7 +2,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{HeaderMap, HeaderName, HeaderValue, header},
     response::{
         IntoResponse, Response,
@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::edge_token::Edge;
-use crate::{Problem, feed, server::App};
+use crate::{Problem, extract::Query, feed, server::App};
 
 /// How often another process's revocations are looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::{
-    extract::{Query, State},
+    extract::State,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::{
     Problem,
     browser::{self, Browser},
+    extract::Query,
     network::{Limit, Network},
     reader, secrets,
     server::App,

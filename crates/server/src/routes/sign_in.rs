@@ -1,7 +1,6 @@
 use askama::Template;
 use axum::{
-    Form,
-    extract::{Query, State},
+    extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use crate::{
     Problem,
     browser::{Browser, SameOrigin},
+    extract::{Form, Query},
     network::Network,
     reader,
     server::App,

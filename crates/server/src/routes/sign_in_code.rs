@@ -1,4 +1,4 @@
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use latchkey_store::CodeOutcome;
 use serde::Deserialize;
 
@@ -6,6 +6,7 @@ use super::sign_in::code_form;
 use crate::{
     Problem,
     browser::SameOrigin,
+    extract::Form,
     server::App,
     sign_in::{self, CODE_TRIES},
 };

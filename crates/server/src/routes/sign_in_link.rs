@@ -1,14 +1,11 @@
 use askama::Template;
-use axum::{
-    Form,
-    extract::{Query, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 
 use crate::{
     Problem,
     browser::{Browser, SameOrigin},
+    extract::{Form, Query},
     secrets,
     server::App,
     sign_in,

@@ -1,5 +1,4 @@
 use axum::{
-    Form,
     extract::State,
     response::{IntoResponse, Redirect, Response},
 };
@@ -8,6 +7,7 @@ use serde::Deserialize;
 use crate::{
     Problem,
     browser::{self, SameOrigin},
+    extract::Form,
     reader,
     server::App,
 };

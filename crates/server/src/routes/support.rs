@@ -1,15 +1,12 @@
 use askama::Template;
-use axum::{
-    extract::{Query, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use latchkey_entitlement::Source;
 use serde::Deserialize;
 
 use crate::{
     Problem,
     browser::Browser,
+    extract::Query,
     reader, secrets,
     server::App,
     target::Target,

@@ -180,3 +180,60 @@ async fn what_a_reader_types_is_shown_escaped() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_with_advice() {
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let ours = [("sec-fetch-site", "same-origin"), ("origin", ORIGIN)];
+        // A form that is far too long, and one that is none.
+        let long = vec![("email".to_owned(), "a".repeat(200 * 1024))];
+        let answer = browser.send("POST", "/sign-in", &ours, Some(&long)).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert!(
+            answer.body.contains("<h1>That is too long</h1>") && answer.body.contains("128 KiB"),
+            "{answer:?}"
+        );
+        let answer = browser.get("/return?session_id=a&session_id=b").await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(answer.body.contains("Follow the link again"), "{answer:?}");
+        let answer = browser.send("DELETE", "/account", &ours, None).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert!(
+            answer.header("allow").contains("GET") && answer.body.contains("<h1>"),
+            "{answer:?}"
+        );
+        // Cookies that nobody of ours made are as none.
+        for name in [
+            "__Host-latchkey_account",
+            "__Host-latchkey_browser",
+            "__Host-latchkey_attempt",
+        ] {
+            browser.jar.insert(name.to_owned(), "%00%ff\"garbage".to_owned());
+        }
+        assert!(browser.get("/account").await.location().starts_with("/sign-in"));
+        assert_eq!(browser.get("/support").await.status, StatusCode::OK);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_is_told_what_is_wrong_with_its_json() {
+    each_world(async |world| {
+        for (body, status, word) in [
+            ("{\"host\":", 400, "EOF"),
+            ("{\"host\":1}", 422, "host"),
+            ("[]", 422, "invalid length"),
+        ] {
+            let answer = world.edge_raw("/edge/v1/enter", "application/json", body).await;
+            assert_eq!(answer.status.as_u16(), status, "{answer:?}");
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains(word), "{detail}");
+        }
+        let answer = world.edge_raw("/v1/comments/check", "text/plain", "{}").await;
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        assert!(answer.body.contains("application/json"), "{answer:?}");
+    })
+    .await;
+}

@@ -155,6 +155,15 @@ impl World {
         Answer::read(self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()).await
     }
 
+    /// The same with a body that may be anything.
+    pub(crate) async fn edge_raw(&self, path: &str, media: &str, body: &'static str) -> Answer {
+        let request = Request::post(path)
+            .header("content-type", media)
+            .header("authorization", format!("Bearer {EDGE_TOKEN}"));
+        let request = request.body(Body::from(body)).unwrap();
+        Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+
     /// The newest letter's text.
     pub(crate) fn last_letter(&self) -> String {
         self.mailbox
