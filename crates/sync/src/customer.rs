@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use latchkey_billing::{CustomerState, Derived, IdempotencyKey, NewCustomer, derive};
-use latchkey_entitlement::{AccountId, Grant, GrantId, Source, Timestamp, time::SECOND};
-use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
+use latchkey_entitlement::{
+    AccountId, Grant, GrantId, Source, Timestamp,
+    policy::CLOCK_LEEWAY,
+    time::{HOUR, SECOND},
+};
+use latchkey_store::{NewRevocation, SubscriptionRow, SyncCommit, SyncDone};
 
 use crate::{Sync, SyncError};
 
@@ -15,6 +19,8 @@ const LEASE_TRIES: u32 = 40;
 const LEASE_WAIT: Duration = Duration::from_millis(100);
 /// How soon a customer whose sync failed for a passing reason is tried again, in milliseconds.
 const RETRY_AFTER: i64 = 5 * SECOND;
+/// Longest life of a pass that can be configured, in milliseconds.
+const MAX_PASS_LIFE: i64 = HOUR;
 /// Longest alert that is kept, in characters.
 const MAX_ALERT_CHARS: usize = 500;
 
@@ -81,6 +87,12 @@ impl Sync {
         let derived = derive(&state, &self.config.plans, &self.config.derive, now);
         let mut wanted = self.grants(&account, &derived, now);
         wanted.extend(self.undecided(&account, &derived).await?);
+        let had_something = self
+            .store
+            .grants_of(&account)
+            .await?
+            .iter()
+            .any(|grant| grant.is_live(now));
         let done = self
             .store
             .commit_sync(SyncCommit {
@@ -104,10 +116,33 @@ impl Sync {
             closed = done.closed.len(),
             "customer synced"
         );
+        if !had_something && done.opened.iter().any(|grant| grant.is_live(now)) {
+            self.renew_passes(&account, now).await?;
+        }
         if done.still_dirty {
             self.wake.notify_one();
         }
         Ok(SyncReport { account, done, state })
+    }
+
+    /// Lets every device that is signed in already fetch a new pass at its next click: the one that it has says "nothing paid",
+    /// and would go on saying so for its whole life. Only for accounts that had nothing, since whoever has something must not
+    /// depend on the server for keeping it.
+    async fn renew_passes(&self, account: &AccountId, now: Timestamp) -> Result<(), SyncError> {
+        for session in self.store.sessions_of(account).await? {
+            if session.site.is_none() {
+                continue;
+            }
+            let older = NewRevocation {
+                site: session.site,
+                subject: None,
+                session: Some(session.id),
+                not_before: now.seconds(),
+                expires_at: now.plus(MAX_PASS_LIFE + CLOCK_LEEWAY),
+            };
+            self.store.revoke(older, now).await?;
+        }
+        Ok(())
     }
 
     /// The account that a customer belongs to: by our own link, else by the account id that Checkout bound the purchase to.

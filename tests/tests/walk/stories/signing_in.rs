@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::{
     browser::Browser,
     demo::Demo,
-    equipment::is_there,
-    steps::{ARTICLE, Reader, card},
+    equipment::{is_there, within},
+    steps::{ARTICLE, CALL, Reader, THANKS, card},
 };
 
-/// How long a device that was signed out elsewhere may go on without ads.
+/// How long a device may go on as before after it was signed out, or paid for, elsewhere.
 const REVOKED_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,4 +144,31 @@ async fn by_code(desk: &Reader<'_>) {
     let asked = desk.ads_while_reading(&["/", ARTICLE]).await;
     assert!(asked.is_empty(), "signed in by code, with ads: {asked:?}");
     desk.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_signed_in_on_two_devices_and_pays_on_one_sees_no_ads_on_the_other() {
+    if !is_there() {
+        return;
+    }
+    let demo = Demo::start().await;
+    let (first, second) = Browser::open_two().await;
+    let (ada, desk) = (Reader::ada(&demo, first), Reader::ada(&demo, second));
+    for device in [&ada, &desk] {
+        device.signs_in_from_the_article().await;
+        assert!(device.browser.text().await.contains(CALL), "nobody has paid yet");
+    }
+    ada.subscribes(card::PAYS).await;
+
+    // The other device hears of it within seconds, and shows it at its next click.
+    within(REVOKED_WITHIN, "the other device is without ads", async || {
+        desk.browser.goto(&demo.url("news", "/")).await;
+        desk.browser.text().await.contains(THANKS)
+    })
+    .await;
+    let asked = desk.ads_while_reading(&["/", ARTICLE]).await;
+    assert!(asked.is_empty(), "the other device asked for ads: {asked:?}");
+    desk.is_clean().await;
+    ada.browser.close().await;
+    desk.browser.close().await;
 }
