@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use latchkey_billing::{CustomerState, Derived, IdempotencyKey, NewCustomer, derive};
-use latchkey_entitlement::{AccountId, Grant, GrantId, Source, Timestamp, time::SECOND};
+use latchkey_entitlement::{
+    AccountId, Grant, GrantId, Source, Timestamp,
+    time::{HOUR, SECOND},
+};
 use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
 
 use crate::{Sync, SyncError};
@@ -15,6 +18,9 @@ const LEASE_TRIES: u32 = 40;
 const LEASE_WAIT: Duration = Duration::from_millis(100);
 /// How soon a customer whose sync failed for a passing reason is tried again, in milliseconds.
 const RETRY_AFTER: i64 = 5 * SECOND;
+/// The same where only a person can mend the reason: a key that Stripe refuses or that is another account's, an answer that
+/// cannot be read. Its events were all delivered, so that nothing but this would tell of the customer afterwards.
+const RETRY_UNMENDED_AFTER: i64 = HOUR;
 /// Longest alert that is kept, in characters.
 const MAX_ALERT_CHARS: usize = 500;
 
@@ -55,10 +61,9 @@ impl Sync {
     /// The same for a customer whose lease `owner` holds; the lease is given back whatever happens.
     pub(crate) async fn sync_leased(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
         let result = self.read_and_record(customer, owner).await;
-        if result.is_err() {
+        if let Err(error) = &result {
             // Best effort: a lease that is not given back runs out by itself.
-            let transient = result.as_ref().is_err_and(SyncError::is_transient);
-            let again = transient.then(|| self.clock.now().plus(RETRY_AFTER));
+            let again = retry_after(error).map(|wait| self.clock.now().plus(wait));
             if let Err(error) = self.store.release_customer(customer, owner, again).await {
                 tracing::warn!(%error, customer, "a lease was not given back");
             }
@@ -189,6 +194,15 @@ impl Sync {
             .link_customer(&customer, account, self.config.livemode, self.clock.now())
             .await?;
         Ok(customer)
+    }
+}
+
+/// How long to wait before a failed sync is tried again; `None` if nothing is left to do.
+fn retry_after(error: &SyncError) -> Option<i64> {
+    match error {
+        SyncError::Unclaimed { .. } => None,
+        error if error.is_transient() => Some(RETRY_AFTER),
+        _ => Some(RETRY_UNMENDED_AFTER),
     }
 }
 

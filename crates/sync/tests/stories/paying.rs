@@ -87,3 +87,23 @@ async fn a_webhook_that_came_while_stripe_was_down_is_acted_on_afterwards() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_paid_while_our_key_was_refused_is_entitled_once_the_operator_has_mended_it() {
+    each_city(async |city| {
+        let ada = city.reader("ada");
+        let back = ada.pays(Offer::Monthly, Card::Good).await;
+        city.stripe().refuses_our_key();
+        let page = ada.comes_back(&back).await;
+        assert!(page.status.is_server_error(), "{page:?}");
+        city.advance(hours(5)).await;
+        assert_eq!(terms(&ada).await, []);
+
+        // Every webhook was delivered long ago, and reconciling finds nothing that it does not know: only trying again helps.
+        city.stripe().comes_back();
+        city.reconcile().await;
+        city.advance(hours(2)).await;
+        assert_eq!(terms(&ada).await.len(), 1);
+    })
+    .await;
+}
