@@ -11,6 +11,7 @@ use std::{
 use latchkey_entitlement::Timestamp;
 use latchkey_store::{Alert, Customer, Event, EventState, MAX_ROWS};
 use latchkey_sync::{ReconcileReport, Stripe, Sync};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 
 /// How long a story waits for what must happen before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it waits before it looks again.
+const PAUSE: Duration = Duration::from_millis(20);
 /// What falls due in a long time is done in steps of so many milliseconds, as by a server that runs all the time.
 const STEP: i64 = 6 * latchkey_entitlement::time::HOUR;
 /// Rounds of deliveries and syncs after which something goes round in circles.
@@ -28,7 +31,7 @@ const MAX_ROUNDS: usize = 100;
 /// The whole of Latchkey, its readers' Stripe and its publisher's web server, in one process.
 ///
 /// Nothing happens by itself: webhooks are delivered and marked customers synced in [`World::settle`], which
-/// [`World::advance`] and [`World::finish`] call. Reconciling is left to the story.
+/// [`World::advance`] and [`World::finish`] call. Reconciling is left to the story. See also [`World::runs_by_itself`].
 pub struct World {
     pub(crate) parts: Parts,
     database: String,
@@ -165,6 +168,31 @@ impl World {
         let report = self.parts.sync.reconcile().await.expect("Stripe answers");
         self.settle().await;
         report
+    }
+
+    /// From now on everything happens by itself, as in production: webhooks are delivered, the worker works, reconciling goes its
+    /// rounds. Until the value that this gives is dropped.
+    pub fn runs_by_itself(&self) -> impl Drop + use<> {
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&self.parts.sync).work(stop.clone().cancelled_owned()));
+        let deliveries = self.parts.sandbox.start_deliveries();
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            deliveries.abort();
+        });
+        stop.drop_guard()
+    }
+
+    /// Waits in real time until `what` is so. Fails after 20 seconds.
+    pub async fn until(&self, what: impl AsyncFn() -> bool) {
+        let waiting = async {
+            while !what().await {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "it did not happen within {} s", PATIENCE.as_secs());
     }
 
     /// Events that were kept for a person to look at. From now on they count as seen.

@@ -101,3 +101,21 @@ async fn servers_that_work_at_once_record_a_purchase_once() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_runs_by_itself_and_finds_what_webhooks_do_not_tell() {
+    each_city(async |city| {
+        let running = city.runs_by_itself();
+        let ada = city.reader("ada");
+        ada.pays(Offer::Monthly, Card::Good).await;
+        city.until(async || terms(&ada).await.len() == 1).await;
+
+        city.stripe().drops_webhooks();
+        city.stripe().moves_to(&ada, Offer::Patron).await;
+        // Nothing but the clock tells the worker that it is time to reconcile.
+        city.advance(minutes(11)).await;
+        city.until(async || terms(&ada).await[0].0 == PATRON).await;
+        drop(running);
+    })
+    .await;
+}
