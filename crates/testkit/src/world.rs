@@ -184,6 +184,18 @@ impl World {
         stop.drop_guard()
     }
 
+    /// Whether there is nothing left to do: no delivery under way, no event pending, no customer waiting or being synced.
+    pub async fn is_quiet(&self) -> bool {
+        let delivered = self.stripe().control().counts().pending_deliveries == 0;
+        delivered && self.events(EventState::Pending).await.is_empty() && self.waiting().await.is_empty()
+    }
+
+    async fn waiting(&self) -> Vec<Customer> {
+        let mut customers = self.customers().await;
+        customers.retain(|customer| customer.dirty_at.is_some() || customer.lease_owner.is_some());
+        customers
+    }
+
     /// Waits in real time until `what` is so. Fails after 20 seconds.
     pub async fn until(&self, what: impl AsyncFn() -> bool) {
         let waiting = async {
@@ -225,11 +237,7 @@ impl World {
     pub async fn finish(&self) {
         self.settle().await;
         self.finished.store(true, Ordering::SeqCst);
-        let customers = self.customers().await;
-        let undone: Vec<_> = customers
-            .iter()
-            .filter(|customer| customer.dirty_at.is_some() || customer.lease_owner.is_some())
-            .collect();
+        let undone = self.waiting().await;
         assert!(undone.is_empty(), "customers still wait for a sync: {undone:#?}");
         let pending = self.events(EventState::Pending).await;
         assert!(pending.is_empty(), "events were not worked off: {}", named(&pending));

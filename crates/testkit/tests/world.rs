@@ -1,7 +1,5 @@
 //! A world must not let a story end well that left something undone.
 
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test, as it should")]
-
 use latchkey_testkit::{ADS_PER_PAGE, Card, Database, Offer, World, days, each_city, each_database};
 
 #[tokio::test(flavor = "multi_thread")]
