@@ -51,7 +51,7 @@ pub struct EdgeConfig {
     pub limits: Limits,
 }
 
-/// Why an edge cannot start.
+/// Why an edge cannot start, or be brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
     /// A value that cannot be used; the text names it and says what to do.
@@ -69,6 +69,9 @@ pub enum EdgeError {
         /// The last failure.
         why: String,
     },
+    /// The server gave nothing fresh; what was held before stays in use.
+    #[error("nothing fresh came from the server: {0}")]
+    Pull(String),
     /// The connector to origins could not be made.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),

@@ -21,12 +21,10 @@ const FAILURES_PER_LINE: u32 = 30;
 
 impl Edge {
     /// Pulls the bundle and the revocations now, beside the loops that do so by themselves.
-    ///
-    /// # Errors
-    /// Says what could not be pulled; what was held before stays in use.
-    pub async fn refresh(&self) -> Result<(), String> {
-        self.pull_bundle().await?;
-        self.pull_revocations().await.map_err(|why| why.to_string())
+    pub async fn refresh(&self) -> Result<(), EdgeError> {
+        self.pull_bundle().await.map_err(EdgeError::Pull)?;
+        let revocations = self.pull_revocations().await;
+        revocations.map_err(|why| EdgeError::Pull(why.to_string()))
     }
 
     /// Opens and compiles a bundle, and puts it in use.

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use latchkey_billing::{CustomerState, Derived, IdempotencyKey, NewCustomer, derive};
-use latchkey_entitlement::{AccountId, Grant, GrantId, Source, Timestamp, time::SECOND};
-use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
+use latchkey_entitlement::{
+    AccountId, Grant, GrantId, Source, Timestamp,
+    policy::CLOCK_LEEWAY,
+    time::{HOUR, SECOND},
+};
+use latchkey_store::{NewRevocation, SubscriptionRow, SyncCommit, SyncDone};
 
 use crate::{Sync, SyncError};
 
@@ -15,6 +19,11 @@ const LEASE_TRIES: u32 = 40;
 const LEASE_WAIT: Duration = Duration::from_millis(100);
 /// How soon a customer whose sync failed for a passing reason is tried again, in milliseconds.
 const RETRY_AFTER: i64 = 5 * SECOND;
+/// The same where only a person can mend the reason: a key that Stripe refuses or that is another account's, an answer that
+/// cannot be read. Its events were all delivered, so that nothing but this would tell of the customer afterwards.
+const RETRY_UNMENDED_AFTER: i64 = HOUR;
+/// Longest life of a pass that can be configured, in milliseconds.
+const MAX_PASS_LIFE: i64 = HOUR;
 /// Longest alert that is kept, in characters.
 const MAX_ALERT_CHARS: usize = 500;
 
@@ -55,10 +64,9 @@ impl Sync {
     /// The same for a customer whose lease `owner` holds; the lease is given back whatever happens.
     pub(crate) async fn sync_leased(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
         let result = self.read_and_record(customer, owner).await;
-        if result.is_err() {
+        if let Err(error) = &result {
             // Best effort: a lease that is not given back runs out by itself.
-            let transient = result.as_ref().is_err_and(SyncError::is_transient);
-            let again = transient.then(|| self.clock.now().plus(RETRY_AFTER));
+            let again = retry_after(error).map(|wait| self.clock.now().plus(wait));
             if let Err(error) = self.store.release_customer(customer, owner, again).await {
                 tracing::warn!(%error, customer, "a lease was not given back");
             }
@@ -81,6 +89,12 @@ impl Sync {
         let derived = derive(&state, &self.config.plans, &self.config.derive, now);
         let mut wanted = self.grants(&account, &derived, now);
         wanted.extend(self.undecided(&account, &derived).await?);
+        let had_something = self
+            .store
+            .grants_of(&account)
+            .await?
+            .iter()
+            .any(|grant| grant.is_live(now));
         let done = self
             .store
             .commit_sync(SyncCommit {
@@ -104,10 +118,33 @@ impl Sync {
             closed = done.closed.len(),
             "customer synced"
         );
+        if !had_something && done.opened.iter().any(|grant| grant.is_live(now)) {
+            self.renew_passes(&account, now).await?;
+        }
         if done.still_dirty {
             self.wake.notify_one();
         }
         Ok(SyncReport { account, done, state })
+    }
+
+    /// Lets every device that is signed in already fetch a new pass at its next click: the one that it has says "nothing paid",
+    /// and would go on saying so for its whole life. Only for accounts that had nothing, since whoever has something must not
+    /// depend on the server for keeping it.
+    async fn renew_passes(&self, account: &AccountId, now: Timestamp) -> Result<(), SyncError> {
+        for session in self.store.sessions_of(account).await? {
+            if session.site.is_none() {
+                continue;
+            }
+            let older = NewRevocation {
+                site: session.site,
+                subject: None,
+                session: Some(session.id),
+                not_before: now.seconds(),
+                expires_at: now.plus(MAX_PASS_LIFE + CLOCK_LEEWAY),
+            };
+            self.store.revoke(older, now).await?;
+        }
+        Ok(())
     }
 
     /// The account that a customer belongs to: by our own link, else by the account id that Checkout bound the purchase to.
@@ -189,6 +226,15 @@ impl Sync {
             .link_customer(&customer, account, self.config.livemode, self.clock.now())
             .await?;
         Ok(customer)
+    }
+}
+
+/// How long to wait before a failed sync is tried again; `None` if nothing is left to do.
+fn retry_after(error: &SyncError) -> Option<i64> {
+    match error {
+        SyncError::Unclaimed { .. } => None,
+        error if error.is_transient() => Some(RETRY_AFTER),
+        _ => Some(RETRY_UNMENDED_AFTER),
     }
 }
 

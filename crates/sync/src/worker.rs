@@ -65,7 +65,7 @@ impl Sync {
                         return Err(error);
                     }
                     Err(error) => {
-                        tracing::warn!(%error, customer, "sync failed; its events stay in the inbox");
+                        tracing::warn!(%error, customer, "sync failed and will be tried again in an hour; its events stay in the inbox");
                     }
                 }
             }

@@ -1,9 +1,6 @@
 //! The network between Latchkey and Stripe: it can be cut, be slow, and lead to a Stripe of a later version.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
@@ -19,7 +16,8 @@ use tokio::sync::Semaphore;
 /// What is wrong with the network at the moment.
 #[derive(Default)]
 pub(crate) struct Network {
-    pub(crate) cut: AtomicBool,
+    /// What every request is answered with, in place of Stripe.
+    pub(crate) refusal: Mutex<Option<StatusCode>>,
     pub(crate) held: Mutex<Vec<(String, Arc<Gate>)>>,
     /// A subscription's status as the sandbox writes it, and the word that arrives in its place.
     pub(crate) unknown_status: Mutex<Option<(String, String)>>,
@@ -82,8 +80,9 @@ pub(crate) fn through(network: Arc<Network>, api: Router) -> Router {
 }
 
 async fn pass(State(network): State<Arc<Network>>, request: Request, next: Next) -> Response {
-    if network.cut.load(Ordering::SeqCst) {
-        return (StatusCode::BAD_GATEWAY, "no way to Stripe\n").into_response();
+    let refusal = *network.refusal.lock().unwrap();
+    if let Some(status) = refusal {
+        return status.into_response();
     }
     let gate = network.gate(request.uri().path());
     let answer = next.run(request).await;

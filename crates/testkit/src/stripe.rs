@@ -1,8 +1,7 @@
 //! Stripe's side of a story: banks that decline, deliveries that go wrong, a network that fails.
 
-use std::sync::atomic::Ordering;
-
 use latchkey_stripe_sandbox::{Control, DeliveryMode, signature_header};
+use reqwest::StatusCode;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -68,12 +67,21 @@ impl StripeHand<'_> {
 
     /// Nobody reaches Stripe's API any more. Readers still reach its pages.
     pub fn goes_down(&self) {
-        self.0.parts.network.cut.store(true, Ordering::SeqCst);
+        self.refuses(Some(StatusCode::BAD_GATEWAY));
     }
 
-    /// Takes [`Self::goes_down`] back.
+    /// Stripe does not accept our key any more, as after it was rolled in the dashboard and not here.
+    pub fn refuses_our_key(&self) {
+        self.refuses(Some(StatusCode::UNAUTHORIZED));
+    }
+
+    /// Takes [`Self::goes_down`] and [`Self::refuses_our_key`] back.
     pub fn comes_back(&self) {
-        self.0.parts.network.cut.store(false, Ordering::SeqCst);
+        self.refuses(None);
+    }
+
+    fn refuses(self, status: Option<StatusCode>) {
+        *self.0.parts.network.refusal.lock().unwrap() = status;
     }
 
     /// Holds back the next answer to a request whose path begins so: it says what is true now, and arrives later.

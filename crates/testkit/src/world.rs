@@ -11,6 +11,7 @@ use std::{
 use latchkey_entitlement::Timestamp;
 use latchkey_store::{Alert, Customer, Event, EventState, MAX_ROWS};
 use latchkey_sync::{ReconcileReport, Stripe, Sync};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 
 /// How long a story waits for what must happen before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it waits before it looks again.
+const PAUSE: Duration = Duration::from_millis(20);
 /// What falls due in a long time is done in steps of so many milliseconds, as by a server that runs all the time.
 const STEP: i64 = 6 * latchkey_entitlement::time::HOUR;
 /// Rounds of deliveries and syncs after which something goes round in circles.
@@ -28,7 +31,7 @@ const MAX_ROUNDS: usize = 100;
 /// The whole of Latchkey, its readers' Stripe and its publisher's web server, in one process.
 ///
 /// Nothing happens by itself: webhooks are delivered and marked customers synced in [`World::settle`], which
-/// [`World::advance`] and [`World::finish`] call. Reconciling is left to the story.
+/// [`World::advance`] and [`World::finish`] call. Reconciling is left to the story. See also [`World::runs_by_itself`].
 pub struct World {
     pub(crate) parts: Parts,
     database: String,
@@ -167,6 +170,43 @@ impl World {
         report
     }
 
+    /// From now on everything happens by itself, as in production: webhooks are delivered, the worker works, reconciling goes its
+    /// rounds. Until the value that this gives is dropped.
+    pub fn runs_by_itself(&self) -> impl Drop + use<> {
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&self.parts.sync).work(stop.clone().cancelled_owned()));
+        let deliveries = self.parts.sandbox.start_deliveries();
+        let stopped = stop.clone();
+        tokio::spawn(async move {
+            stopped.cancelled().await;
+            deliveries.abort();
+        });
+        stop.drop_guard()
+    }
+
+    /// Whether there is nothing left to do: no delivery under way, no event pending, no customer waiting or being synced.
+    pub async fn is_quiet(&self) -> bool {
+        let delivered = self.stripe().control().counts().pending_deliveries == 0;
+        delivered && self.events(EventState::Pending).await.is_empty() && self.waiting().await.is_empty()
+    }
+
+    async fn waiting(&self) -> Vec<Customer> {
+        let mut customers = self.customers().await;
+        customers.retain(|customer| customer.dirty_at.is_some() || customer.lease_owner.is_some());
+        customers
+    }
+
+    /// Waits in real time until `what` is so. Fails after 20 seconds.
+    pub async fn until(&self, what: impl AsyncFn() -> bool) {
+        let waiting = async {
+            while !what().await {
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(waited.is_ok(), "it did not happen within {} s", PATIENCE.as_secs());
+    }
+
     /// Events that were kept for a person to look at. From now on they count as seen.
     pub async fn kept_events(&self) -> Vec<Event> {
         let kept = self.events(EventState::Failed).await;
@@ -197,11 +237,7 @@ impl World {
     pub async fn finish(&self) {
         self.settle().await;
         self.finished.store(true, Ordering::SeqCst);
-        let customers = self.customers().await;
-        let undone: Vec<_> = customers
-            .iter()
-            .filter(|customer| customer.dirty_at.is_some() || customer.lease_owner.is_some())
-            .collect();
+        let undone = self.waiting().await;
         assert!(undone.is_empty(), "customers still wait for a sync: {undone:#?}");
         let pending = self.events(EventState::Pending).await;
         assert!(pending.is_empty(), "events were not worked off: {}", named(&pending));

@@ -111,8 +111,21 @@ impl<'a> Reader<'a> {
 
     /// Asks for a letter on the sign-in page.
     pub(crate) async fn asks_for_a_letter(&self) {
+        self.asks_for_a_letter_at("/sign-in").await;
+    }
+
+    /// Comes from the article to the sign-in page, and back to it with the typed code.
+    pub(crate) async fn signs_in_from_the_article(&self) {
+        self.asks_for_a_letter_at(&format!("/sign-in?site=sit_news&to={ARTICLE}"))
+            .await;
+        self.browser.fill("#code", &self.code().await).await;
+        self.browser.press("main form button").await;
+        self.browser.arrives(&self.demo.url("news", ARTICLE)).await;
+    }
+
+    async fn asks_for_a_letter_at(&self, path: &str) {
         let before = self.demo.letters(self.email).await.len();
-        self.opens_account("/sign-in").await;
+        self.opens_account(path).await;
         self.browser.fill("#email", self.email).await;
         self.browser.press("main form button").await;
         self.browser.element("#code").await;

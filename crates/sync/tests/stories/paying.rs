@@ -1,3 +1,4 @@
+use latchkey_stripe_sandbox::Fault;
 use latchkey_testkit::{ADS_PER_PAGE, Card, Offer, days, each_city, hours};
 
 use crate::{reads_without_ads, terms};
@@ -84,6 +85,55 @@ async fn a_webhook_that_came_while_stripe_was_down_is_acted_on_afterwards() {
         city.stripe().comes_back();
         city.advance(hours(1)).await;
         assert_eq!(terms(&ada).await.len(), 1, "nobody had to do anything");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_paid_while_our_key_was_refused_is_entitled_once_the_operator_has_mended_it() {
+    each_city(async |city| {
+        let ada = city.reader("ada");
+        let back = ada.pays(Offer::Monthly, Card::Good).await;
+        city.stripe().refuses_our_key();
+        let page = ada.comes_back(&back).await;
+        assert!(page.status.is_server_error(), "{page:?}");
+        city.advance(hours(5)).await;
+        assert_eq!(terms(&ada).await, []);
+
+        // Every webhook was delivered long ago, and reconciling finds nothing that it does not know: only trying again helps.
+        city.stripe().comes_back();
+        city.reconcile().await;
+        city.advance(hours(2)).await;
+        assert_eq!(terms(&ada).await.len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_way_to_stripe_that_stumbles_makes_nothing_twice() {
+    each_city(async |city| {
+        let faults = [
+            Fault::Unavailable,
+            Fault::BadGateway,
+            Fault::LockTimeout,
+            Fault::RateLimited { retry_after_seconds: 1 },
+            // The customer is made, and the answer that says so is lost.
+            Fault::TimeoutAfterEffect { hold_ms: 20 },
+        ];
+        for (number, fault) in (1..).zip(faults) {
+            city.stripe().control().fail_next_calls(1, fault);
+            let reader = city
+                .reader(&format!("reader-{number}"))
+                .subscribes(Offer::Monthly)
+                .await;
+            assert!(reads_without_ads(&reader).await, "{fault:?}");
+            let counts = city.stripe().control().counts();
+            assert_eq!(
+                [counts.customers, counts.sessions, counts.subscriptions, counts.payments],
+                [number; 4],
+                "{fault:?}"
+            );
+        }
     })
     .await;
 }

@@ -37,8 +37,16 @@ async fn nothing_kept_from_before_the_payment_shows_an_ad() {
     let demo = Demo::start().await;
     let ada = Reader::ada(&demo, Browser::open().await);
 
-    // Two other tabs are open, with ads, when she pays in the first one.
+    // Before she pays, her browser keeps pages for the way back, ads and all: otherwise nothing would be shown here.
     let paying = ada.browser.tab().await;
+    ada.reads(THIRD).await;
+    watch(&ada.browser).await;
+    ada.reads(OTHER).await;
+    ada.browser.back().await;
+    assert_eq!(arrival(&ada.browser).await, "bfcache");
+    assert!(!ada.ads_in_page().await.is_empty(), "a free reader's page has no ads");
+
+    // Two other tabs are open, with ads, when she pays in the first one.
     let reloaded = ada.browser.new_tab().await;
     ada.reads(OTHER).await;
     let clicked = ada.browser.new_tab().await;
@@ -63,9 +71,10 @@ async fn nothing_kept_from_before_the_payment_shows_an_ad() {
     ada.reads(OTHER).await;
     ada.browser.back().await;
     ada.browser.arrives(&demo.url("news", ARTICLE)).await;
-    assert!(
-        ["bfcache", "back_forward"].contains(&arrival(&ada.browser).await.as_str()),
-        "back was no going back"
+    assert_eq!(
+        arrival(&ada.browser).await,
+        "bfcache",
+        "a payer's own pages are kept too"
     );
     ada.is_clean().await;
 
@@ -78,6 +87,11 @@ async fn nothing_kept_from_before_the_payment_shows_an_ad() {
         steps += 1;
         let now = ada.browser.url().await;
         if now.starts_with(&demo.url("news", "/")) {
+            assert_eq!(
+                arrival(&ada.browser).await,
+                "back_forward",
+                "{now} is from before the payment"
+            );
             ada.is_clean().await;
         }
         if now == earlier || steps > 12 {
@@ -93,6 +107,11 @@ async fn nothing_kept_from_before_the_payment_shows_an_ad() {
     ada.is_clean().await;
     ada.browser.back().await;
     ada.browser.arrives(&demo.url("news", OTHER)).await;
+    assert_eq!(
+        arrival(&ada.browser).await,
+        "back_forward",
+        "the old tab's page is from before the payment"
+    );
     ada.is_clean().await;
     ada.browser.switch_to(&reloaded).await;
     ada.browser.reload().await;

@@ -3,7 +3,7 @@
 use crate::{
     browser::Browser,
     demo::Demo,
-    equipment::is_there,
+    equipment::{eventually, is_there},
     inspect::{fits, has_contrast, is_accessible},
     steps::{ARTICLE, Reader, card},
 };
@@ -67,9 +67,20 @@ async fn pages_before_the_payment_are_for_everyone() {
     ada.browser.reads("One moment").await;
     inspected(&ada.browser, "return, Stripe away").await;
     demo.panel().fail_calls(0, "unavailable").await;
+    // A Checkout session is open for a day. The clock is moved where people move it.
+    ada.browser.goto(&demo.url("stripe", "/control")).await;
     for _ in 0..2 {
-        demo.panel().advance("day").await;
+        let clock = "return document.getElementById('now')?.textContent;";
+        let before = ada.browser.script(clock).await;
+        assert!(before.is_string(), "the panel shows no clock");
+        ada.browser.press("button[value=day]").await;
+        eventually("the panel's clock is a day further", async || {
+            let now = ada.browser.script(clock).await;
+            now.is_string() && now != before
+        })
+        .await;
     }
+    fits(&ada.browser, "the sandbox's control panel").await;
     ada.browser.goto(&waiting).await;
     ada.browser.reads("The payment page has run out").await;
     inspected(&ada.browser, "return, expired").await;

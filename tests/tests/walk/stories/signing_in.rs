@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::{
     browser::Browser,
     demo::Demo,
-    equipment::is_there,
-    steps::{ARTICLE, Reader, card},
+    equipment::{is_there, within},
+    steps::{ARTICLE, CALL, Reader, THANKS, card},
 };
 
-/// How long a device that was signed out elsewhere may go on without ads.
+/// How long a device may go on as before after it was signed out, or paid for, elsewhere.
 const REVOKED_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,8 +20,7 @@ async fn a_payer_signs_in_on_another_device_by_link_and_by_code_and_out_everywhe
     let demo = Demo::start().await;
     let (first, second) = Browser::open_two().await;
     let (ada, desk) = (Reader::ada(&demo, first), Reader::ada(&demo, second));
-    ada.subscribes(card::PAYS).await;
-
+    by_the_address_after_paying(&ada, &desk).await;
     by_link(&ada, &desk).await;
     by_code(&desk).await;
 
@@ -46,6 +45,32 @@ async fn a_payer_signs_in_on_another_device_by_link_and_by_code_and_out_everywhe
     ada.browser.reads("Sign in to The Harbour Post").await;
     ada.browser.close().await;
     desk.browser.close().await;
+}
+
+/// Checkout's way back signs in the browser that paid, and no other: that one reads where the letter went.
+async fn by_the_address_after_paying(ada: &Reader<'_>, desk: &Reader<'_>) {
+    ada.follows_the_call().await;
+    ada.chooses("prc_monthly").await;
+    let session = ada.browser.url().await;
+    let session = session.rsplit('/').next().expect("a session").to_owned();
+    ada.pays_with(card::PAYS).await;
+    ada.is_back_and_thanked().await;
+
+    desk.opens_account(&format!("/return?session_id={session}")).await;
+    desk.browser.reads("The payment has arrived. Thank you!").await;
+    assert!(
+        !desk.browser.url().await.contains(&session),
+        "the address bar keeps the session"
+    );
+    desk.opens_account("/account").await;
+    desk.browser.reads("Sign in to The Harbour Post").await;
+    desk.browser.goto(&desk.link().await).await;
+    desk.browser.press("main form button").await;
+    desk.browser.arrives(&desk.demo.url("news", ARTICLE)).await;
+    desk.is_clean().await;
+    desk.opens_account("/account").await;
+    desk.browser.press("form[action='/sign-out'] button").await;
+    desk.browser.reads("Sign in to The Harbour Post").await;
 }
 
 /// The link signs in the browser in which its button is pressed, once.
@@ -122,4 +147,31 @@ async fn by_code(desk: &Reader<'_>) {
     let asked = desk.ads_while_reading(&["/", ARTICLE]).await;
     assert!(asked.is_empty(), "signed in by code, with ads: {asked:?}");
     desk.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_signed_in_on_two_devices_and_pays_on_one_sees_no_ads_on_the_other() {
+    if !is_there() {
+        return;
+    }
+    let demo = Demo::start().await;
+    let (first, second) = Browser::open_two().await;
+    let (ada, desk) = (Reader::ada(&demo, first), Reader::ada(&demo, second));
+    for device in [&ada, &desk] {
+        device.signs_in_from_the_article().await;
+        assert!(device.browser.text().await.contains(CALL), "nobody has paid yet");
+    }
+    ada.subscribes(card::PAYS).await;
+
+    // The other device hears of it within seconds, and shows it at its next click.
+    within(REVOKED_WITHIN, "the other device is without ads", async || {
+        desk.browser.goto(&demo.url("news", "/")).await;
+        desk.browser.text().await.contains(THANKS)
+    })
+    .await;
+    let asked = desk.ads_while_reading(&["/", ARTICLE]).await;
+    assert!(asked.is_empty(), "the other device asked for ads: {asked:?}");
+    desk.is_clean().await;
+    ada.browser.close().await;
+    desk.browser.close().await;
 }
