@@ -104,6 +104,7 @@ impl Instance {
             mailer: outside.mailer,
             keys: Arc::clone(&keys),
         });
+        tasks.spawn(Arc::clone(&sync).work_outbox(server.effects(), stop.clone().cancelled_owned()));
         tasks.spawn(sync.work(stop.clone().cancelled_owned()));
         tasks.spawn(turn_keys(Arc::clone(&keys), stop.clone()));
         tasks.spawn(prune(store.clone(), outside.clock, stop.clone()));

@@ -19,7 +19,7 @@ use latchkey_entitlement::{
     Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
     policy::{CommentPolicy, SitePolicy},
 };
-use latchkey_server::{Keys, MemoryMailbox, Parts, Secret, Server, ServerConfig, hash};
+use latchkey_server::{Keys, Mail, MailError, Mailer, MemoryMailbox, Parts, Secret, Server, ServerConfig, hash};
 use latchkey_store::Store;
 use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
 use latchkey_token::SealKey;
@@ -61,27 +61,97 @@ impl Ids for Counted {
     }
 }
 
+/// A mail server that can be told to be down; what it takes lies in a mailbox.
+pub(crate) struct MailServer {
+    mailbox: Arc<MemoryMailbox>,
+    down_for: AtomicU64,
+}
+
+impl MailServer {
+    /// Refuses the next `letters` letters.
+    pub(crate) fn refuse(&self, letters: u64) {
+        self.down_for.store(letters, Ordering::SeqCst);
+    }
+}
+
+#[async_trait::async_trait]
+impl Mailer for MailServer {
+    async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        let left = self.down_for.load(Ordering::SeqCst);
+        if left == 0 {
+            return self.mailbox.send(mail).await;
+        }
+        self.down_for.store(left - 1, Ordering::SeqCst);
+        Err(MailError::Refused("connection failed".to_owned()))
+    }
+}
+
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Store,
     pub(crate) stripe: Arc<FakeStripe>,
     pub(crate) mailbox: Arc<MemoryMailbox>,
+    pub(crate) mail_server: Arc<MailServer>,
+    pub(crate) sync: Arc<Sync>,
     pub(crate) server: Server,
     pub(crate) router: Router,
     _file: tempfile::TempDir,
 }
 
+/// Runs a test on SQLite and on PostgreSQL, in a world of its own on each.
+pub(crate) async fn each_world(test: impl AsyncFn(&World)) {
+    test(&World::on(None).await).await;
+    if let Some(url) = postgres() {
+        let world = World::on(Some(&url)).await;
+        test(&world).await;
+        world.store.close().await;
+    }
+}
+
+/// A database of its own on the tests' server, or none where there is no server.
+#[expect(clippy::disallowed_methods, reason = "tests/run says where PostgreSQL is")]
+fn postgres() -> Option<String> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let Ok(server) = std::env::var("LATCHKEY_TEST_POSTGRES") else {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "LATCHKEY_TEST_POSTGRES is not set (tests/run sets it)"
+        );
+        eprintln!("SKIPPED ON POSTGRESQL: needs LATCHKEY_TEST_POSTGRES (tests/run sets it)");
+        return None;
+    };
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    let name = format!("latchkey_http_{}_{number}", std::process::id());
+    let made = std::process::Command::new("psql")
+        .arg(&server)
+        .args(["-qc", &format!("CREATE DATABASE {name}")])
+        .status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "psql could not make a database"
+    );
+    let (base, _) = server.rsplit_once('/').unwrap();
+    Some(format!("{base}/{name}"))
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::on(None).await
+    }
+
+    async fn on(postgres: Option<&str>) -> Self {
         let file = tempfile::tempdir().unwrap();
+        let sqlite = format!("sqlite:{}", file.path().join("test.db").display());
         let clock = Arc::new(ManualClock(AtomicI64::new(crate::stripe::at(1_795_500_000).0)));
-        let store = Store::open(&format!("sqlite:{}", file.path().join("test.db").display()))
-            .await
-            .unwrap();
+        let store = Store::open(postgres.unwrap_or(&sqlite)).await.unwrap();
         store.migrate().await.unwrap();
         let ids: Arc<dyn Ids> = Arc::new(Counted::default());
         let stripe = FakeStripe::new(clock.clone());
         let mailbox = MemoryMailbox::new(clock.clone());
+        let mail_server = Arc::new(MailServer {
+            mailbox: mailbox.clone(),
+            down_for: AtomicU64::new(0),
+        });
         let config = config();
         let sync_config = SyncConfig {
             plans: config.plans.clone(),
@@ -104,11 +174,11 @@ impl World {
         let server = Server::new(Parts {
             config,
             store: store.clone(),
-            sync,
+            sync: Arc::clone(&sync),
             stripe: stripe.clone(),
             clock: clock.clone(),
             ids,
-            mailer: mailbox.clone(),
+            mailer: mail_server.clone(),
             keys,
         });
         Self {
@@ -116,10 +186,18 @@ impl World {
             store,
             stripe,
             mailbox,
+            mail_server,
             router: server.router(),
             server,
+            sync,
             _file: file,
         }
+    }
+
+    /// Does what is due in the outbox.
+    pub(crate) async fn work_outbox(&self) {
+        let effects = self.server.effects();
+        self.sync.work_off_outbox(effects.as_ref()).await.unwrap();
     }
 
     pub(crate) fn browser(&self) -> Browser {
