@@ -176,6 +176,12 @@ async fn site_secrets(
     Ok(secrets)
 }
 
+/// Ends the streams of `server` when `stop` is cancelled, so that its listener need not wait for them.
+pub(crate) async fn end_streams(server: Server, stop: CancellationToken) {
+    stop.cancelled().await;
+    server.end_streams();
+}
+
 async fn turn_keys(keys: Arc<Keys>, stop: CancellationToken) {
     while sleep(KEYS_EVERY, &stop).await {
         if let Err(error) = keys.tick().await {
