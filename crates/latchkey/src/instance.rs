@@ -104,6 +104,7 @@ impl Instance {
             mailer: outside.mailer,
             keys: Arc::clone(&keys),
         });
+        tasks.spawn(Arc::clone(&sync).work_outbox(server.effects(), stop.clone().cancelled_owned()));
         tasks.spawn(sync.work(stop.clone().cancelled_owned()));
         tasks.spawn(turn_keys(Arc::clone(&keys), stop.clone()));
         tasks.spawn(prune(store.clone(), outside.clock, stop.clone()));
@@ -173,6 +174,12 @@ async fn site_secrets(
         secrets.insert(site.id.clone(), Secret::new(secret.to_vec()));
     }
     Ok(secrets)
+}
+
+/// Ends the streams of `server` when `stop` is cancelled, so that its listener need not wait for them.
+pub(crate) async fn end_streams(server: Server, stop: CancellationToken) {
+    stop.cancelled().await;
+    server.end_streams();
 }
 
 async fn turn_keys(keys: Arc<Keys>, stop: CancellationToken) {

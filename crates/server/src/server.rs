@@ -12,7 +12,7 @@ use axum::{
 use latchkey_billing::Stripe;
 use latchkey_entitlement::Clock;
 use latchkey_store::Store;
-use latchkey_sync::{Ids, Sync};
+use latchkey_sync::{Effects, Ids, Sync};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
 use crate::{Keys, Mailer, ServerConfig, feed::Published, routes, target};
@@ -96,6 +96,11 @@ impl Server {
     /// waits for every answer, and a stream has no end of its own.
     pub fn end_streams(&self) {
         self.app.ending.send_replace(true);
+    }
+
+    /// Does what waits in the outbox: to be given to [`Sync::work_outbox`].
+    pub fn effects(&self) -> Arc<dyn Effects> {
+        Arc::new(self.app.clone())
     }
 
     /// Every route of the account origin. For limits by network, serve it with

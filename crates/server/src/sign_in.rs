@@ -8,7 +8,7 @@ use latchkey_entitlement::{
 use latchkey_store::{Login, NewLogin, ProveOutcome, normalise_email};
 
 use crate::{
-    Problem,
+    MailError, Problem,
     browser::Browser,
     letters,
     network::{Limit, Network},
@@ -59,18 +59,57 @@ pub(crate) async fn ask(
     PER_INSTANCE.hit(app, "all", "Very many people are signing in.").await?;
     let account = account_for(app, &email).await?;
     let code = secrets::typed_code(&app.ids.secret());
-    letter(app, &account, &email, Some((browser, &code)), next).await
+    Ok(letter(app, &account, &email, Some((browser, &code)), next).await?)
 }
 
-/// Sends the link that a payer gets who came back in another browser than the one that paid.
-pub(crate) async fn send_after_payment(app: &App, account: &AccountId, next: &str) -> Result<(), Problem> {
-    let Some(known) = app.store.account(account).await? else {
+/// Sends the link that a payer gets who came back in another browser than the one that paid. The link is made here, so that none lies
+/// in the outbox.
+pub(crate) async fn send_after_payment(app: &App, account: &AccountId, next: &str) -> Result<(), LetterError> {
+    let Some(mut known) = app.store.account(account).await.map_err(Problem::from)? else {
         return Ok(());
     };
+    if let Some(into) = &known.merged_into
+        && let Some(other) = app.store.account(into).await.map_err(Problem::from)?
+    {
+        known = other;
+    }
     let Some(email) = known.email_proven.or(known.email_unproven) else {
         return Ok(());
     };
-    letter(app, account, &email, None, next).await
+    letter(app, &known.id, &email, None, next).await
+}
+
+/// Why a letter did not go out.
+#[derive(Debug)]
+pub(crate) enum LetterError {
+    /// It could not be written.
+    Problem(Problem),
+    /// The mail server did not take it.
+    Mail(MailError),
+}
+
+impl From<Problem> for LetterError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<LetterError> for Problem {
+    fn from(error: LetterError) -> Self {
+        match error {
+            LetterError::Problem(problem) => problem,
+            LetterError::Mail(error) => {
+                tracing::warn!(%error, "a letter did not go out");
+                Self::new(
+                    axum::http::StatusCode::SERVICE_UNAVAILABLE,
+                    "mail",
+                    "We could not send the letter",
+                    "Please check the address and try again in a minute.",
+                )
+                .retry(60)
+            }
+        }
+    }
 }
 
 async fn letter(
@@ -79,7 +118,7 @@ async fn letter(
     email: &str,
     asked: Option<(&Browser, &str)>,
     next: &str,
-) -> Result<(), Problem> {
+) -> Result<(), LetterError> {
     let minutes = if asked.is_some() { LOGIN_MINUTES } else { PAID_MINUTES };
     let secret = secrets::encode(&app.ids.secret());
     let now = app.clock.now();
@@ -99,7 +138,7 @@ async fn letter(
         now,
         expires_at: now.plus(minutes * MINUTE),
     };
-    app.store.create_login(login).await?;
+    app.store.create_login(login).await.map_err(Problem::from)?;
     let mail = letters::SignIn {
         publication: &app.config.publication,
         to: email,
@@ -108,16 +147,7 @@ async fn letter(
         minutes,
         paid: asked.is_none(),
     };
-    app.mailer.send(mail.mail()?).await.map_err(|error| {
-        tracing::warn!(%error, "a letter did not go out");
-        Problem::new(
-            axum::http::StatusCode::SERVICE_UNAVAILABLE,
-            "mail",
-            "We could not send the letter",
-            "Please check the address and try again in a minute.",
-        )
-        .retry(60)
-    })
+    app.mailer.send(mail.mail()?).await.map_err(LetterError::Mail)
 }
 
 /// An address in the form in which it is kept.

@@ -44,6 +44,17 @@ impl Store {
         Ok(id)
     }
 
+    /// Stores an effect, unless one with the same kind and payload is kept, done or not (done ones are kept longer than a checkout
+    /// attempt). True if it was stored now; of several calls at once one is told so.
+    pub async fn enqueue_once(&self, kind: &str, payload: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut link = self.write().await?;
+        // Numbering comes first: it lets calls at once pass one after the other, so that each sees what the one before has stored.
+        let id: u64 = link.one(NUMBER, &[]).await?.count("counter", "value")?;
+        let new = link.execute(ADD_ONCE, args![id, kind, payload, now]).await? > 0;
+        link.commit().await?;
+        Ok(new)
+    }
+
     /// Takes effects that are due, oldest first. Whoever does not call [`Store::outbox_done`] or [`Store::outbox_failed`] before
     /// `lease_until` will see them taken by another.
     pub async fn claim_outbox(
@@ -101,6 +112,9 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
 crate::statements! {
     NUMBER = "UPDATE counter SET value = value + 1 WHERE name = 'outbox' RETURNING value";
     ADD = "INSERT INTO outbox_effect (id, kind, payload, state, tries, due_at, created_at) VALUES ($1, $2, $3, 'pending', 0, $4, $4)";
+    ADD_ONCE = "INSERT INTO outbox_effect (id, kind, payload, state, tries, due_at, created_at) \
+        SELECT $1, $2, $3, 'pending', 0, CAST($4 AS BIGINT), CAST($4 AS BIGINT) \
+        WHERE NOT EXISTS (SELECT 1 FROM outbox_effect WHERE kind = $2 AND payload = $3)";
     CLAIM = "UPDATE outbox_effect SET due_at = $2, tries = tries + 1 WHERE id IN \
         (SELECT id FROM outbox_effect WHERE state = 'pending' AND due_at <= $1 ORDER BY id LIMIT $3) \
         AND state = 'pending' AND due_at <= $1 RETURNING *";

@@ -8,8 +8,8 @@ use crate::{Store, StoreError, database::value::args};
 const BATCH: i64 = 500;
 /// How long done events are kept: longer than Stripe sends one again (3 days) and lists it (30 days).
 const KEEP_EVENTS: i64 = 90 * DAY;
-/// How long effects that are done are kept.
-const KEEP_EFFECTS: i64 = 30 * DAY;
+/// How long effects that are done are kept: no shorter than attempts, whose letter must not be stored a second time.
+const KEEP_EFFECTS: i64 = KEEP_ATTEMPTS;
 /// How long a session is kept after its end.
 const KEEP_SESSIONS: i64 = 90 * DAY;
 /// How long a checkout attempt is kept.

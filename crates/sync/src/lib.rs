@@ -3,11 +3,14 @@
 //! Three ways lead to the same function, [`Sync::sync_customer`]: the return from Checkout, a webhook that was stored in the
 //! inbox, and the walk through Stripe's event list ([`Sync::reconcile`]). It takes the customer's lease, reads the customer's
 //! whole state, derives benefits, and records the difference in one transaction. An event is a hint; the truth is read.
+//!
+//! Effects on the world outside, letters above all, are stored first and done by [`Sync::work_outbox`].
 
 mod customer;
 mod error;
 mod ids;
 mod inbox;
+mod outbox;
 mod reconcile;
 mod webhook;
 mod worker;
@@ -23,6 +26,8 @@ pub use error::{ReceiveError, SyncError};
 pub use ids::Ids;
 pub use latchkey_billing::Stripe;
 pub use latchkey_entitlement::Clock;
+pub use latchkey_store::Effect;
+pub use outbox::{EFFECT_TIMEOUT, EffectError, Effects, MAX_EFFECT_TRIES};
 pub use reconcile::ReconcileReport;
 pub use webhook::{MAX_WEBHOOK_BYTES, ReceiveOutcome};
 
@@ -49,6 +54,8 @@ pub struct Sync {
     config: SyncConfig,
     inbox: inbox::Inbox,
     wake: Notify,
+    /// Told when this process stored an effect.
+    outbox: Notify,
 }
 
 impl Sync {
@@ -69,6 +76,7 @@ impl Sync {
             config,
             inbox,
             wake: Notify::new(),
+            outbox: Notify::new(),
         })
     }
 

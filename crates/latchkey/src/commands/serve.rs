@@ -15,7 +15,7 @@ use crate::{
     cli::{Exit, Serve},
     commands::edge::{edge_config, stop_when_asked},
     config::{Config, Environment, Secrets},
-    instance::{Instance, Outside, seal_key},
+    instance::{Instance, Outside, end_streams, seal_key},
     listen,
 };
 
@@ -54,6 +54,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
     let server = tasks.spawn(listen::serve(listener, instance.router, stop.clone()));
     println!("The account origin listens on {address}. Ctrl-C stops it.");
     stop_when_asked(edge_stop.clone());
+    tasks.spawn(end_streams(instance.server, edge_stop.clone()));
     if let Some(listener) = edge_listener {
         let edge = Edge::start(edge_settings, Arc::new(SystemClock), edge_stop.clone()).await?;
         println!("The edge listens on {}.", config.edge.listen);
@@ -61,7 +62,6 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
     }
     // The edge stops first: it may still ask the server while it finishes.
     edge_stop.cancelled().await;
-    instance.server.end_streams();
     stop.cancel();
     server.await??;
     tasks.close();

@@ -37,7 +37,7 @@ use crate::{
         serve::gateway,
     },
     config::{Config, Environment},
-    instance::{Instance, Outside},
+    instance::{Instance, Outside, end_streams},
     listen,
 };
 use hosts::DemoHosts;
@@ -134,11 +134,7 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     setup::announce(&hosts, &data);
     let public_stop = CancellationToken::new();
     stop_when_asked(public_stop.clone());
-    let (server, asked) = (instance.server, public_stop.clone());
-    tasks.spawn(async move {
-        asked.cancelled().await;
-        server.end_streams();
-    });
+    tasks.spawn(end_streams(instance.server, public_stop.clone()));
     listen::serve(public, dispatch(by_host), public_stop).await?;
     stop.cancel();
     tasks.close();

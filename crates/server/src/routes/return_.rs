@@ -16,12 +16,11 @@ use serde::Deserialize;
 use crate::{
     Problem,
     browser::{self, Browser},
+    effects,
     extract::Query,
     network::{Limit, Network},
     reader, secrets,
     server::App,
-    sign_in,
-    target::{LocalPath, Target},
     view::{self, Page},
 };
 
@@ -29,12 +28,6 @@ const PER_NETWORK: Limit = Limit {
     name: "return-network",
     window_ms: 5 * MINUTE,
     most: 120,
-};
-/// One letter a payment in this time, however often the address is opened.
-const LETTER: Limit = Limit {
-    name: "return-letter",
-    window_ms: 30 * MINUTE,
-    most: 1,
 };
 /// How soon the waiting page looks again, in seconds.
 const LOOK_AGAIN_SECONDS: u32 = 4;
@@ -210,10 +203,7 @@ fn state_of(session: &CheckoutSession) -> Outcome {
 
 /// Signs in the browser that began the payment, once. Anyone else gets a page, and the payer a letter.
 async fn paid(app: &App, browser: &Browser, attempt: &Attempt) -> Result<Response, Problem> {
-    let target = Target {
-        site: attempt.site.clone(),
-        to: LocalPath::or_front(Some(&attempt.return_to)),
-    };
+    let target = effects::target(attempt);
     let onward = || target.enter_url(&app.config).unwrap_or_else(|| "/account".to_owned());
     let max_age = browser::ATTEMPT_SECONDS * SECOND;
     if let Some(nonce) = &browser.attempt {
@@ -235,9 +225,7 @@ async fn paid(app: &App, browser: &Browser, attempt: &Attempt) -> Result<Respons
     {
         return Ok(Redirect::to(&onward()).into_response());
     }
-    if LETTER.allows(app, attempt.id.as_str()).await? {
-        sign_in::send_after_payment(app, &attempt.account, &target.onward()).await?;
-    }
+    effects::letter_after_payment(app, &attempt.id).await?;
     Ok(Redirect::to("/return?state=mailed").into_response())
 }
 

@@ -11,6 +11,8 @@
 mod feed;
 mod forms;
 mod hand_over;
+mod letters;
+mod logs;
 mod machines;
 mod paying;
 mod signing_in;

@@ -77,9 +77,10 @@ async fn a_stranger_who_opens_the_return_address_is_not_signed_in_and_the_payer_
                 .get("/return?state=mailed")
                 .await
                 .body
-                .contains("we mailed a link")
+                .contains("a link goes by mail")
         );
         assert!(stranger.get("/account").await.location().starts_with("/sign-in"));
+        world.work_outbox().await;
         assert_eq!(world.mailbox.letters().len(), 1);
         // The payer's own browser still may.
         let back = payer.get(&format!("/return?session_id={session}")).await;

@@ -19,7 +19,7 @@ use latchkey_entitlement::{
     Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
     policy::{CommentPolicy, SitePolicy},
 };
-use latchkey_server::{Keys, MemoryMailbox, Parts, Secret, Server, ServerConfig, hash};
+use latchkey_server::{Keys, Mail, MailError, Mailer, MemoryMailbox, Parts, Secret, Server, ServerConfig, hash};
 use latchkey_store::Store;
 use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
 use latchkey_testkit::{Database, each_database};
@@ -62,11 +62,38 @@ impl Ids for Counted {
     }
 }
 
+/// A mail server that can be told to be down; what it takes lies in a mailbox.
+pub(crate) struct MailServer {
+    mailbox: Arc<MemoryMailbox>,
+    down_for: AtomicU64,
+}
+
+impl MailServer {
+    /// Refuses the next `letters` letters.
+    pub(crate) fn refuse(&self, letters: u64) {
+        self.down_for.store(letters, Ordering::SeqCst);
+    }
+}
+
+#[async_trait::async_trait]
+impl Mailer for MailServer {
+    async fn send(&self, mail: Mail) -> Result<(), MailError> {
+        let left = self.down_for.load(Ordering::SeqCst);
+        if left == 0 {
+            return self.mailbox.send(mail).await;
+        }
+        self.down_for.store(left - 1, Ordering::SeqCst);
+        Err(MailError::Refused("connection failed".to_owned()))
+    }
+}
+
 pub(crate) struct World {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Store,
     pub(crate) stripe: Arc<FakeStripe>,
     pub(crate) mailbox: Arc<MemoryMailbox>,
+    pub(crate) mail_server: Arc<MailServer>,
+    pub(crate) sync: Arc<Sync>,
     pub(crate) server: Server,
     pub(crate) router: Router,
 }
@@ -88,6 +115,10 @@ impl World {
         let ids: Arc<dyn Ids> = Arc::new(Counted::default());
         let stripe = FakeStripe::new(clock.clone());
         let mailbox = MemoryMailbox::new(clock.clone());
+        let mail_server = Arc::new(MailServer {
+            mailbox: mailbox.clone(),
+            down_for: AtomicU64::new(0),
+        });
         let config = config();
         let sync_config = SyncConfig {
             plans: config.plans.clone(),
@@ -110,11 +141,11 @@ impl World {
         let server = Server::new(Parts {
             config,
             store: store.clone(),
-            sync,
+            sync: Arc::clone(&sync),
             stripe: stripe.clone(),
             clock: clock.clone(),
             ids,
-            mailer: mailbox.clone(),
+            mailer: mail_server.clone(),
             keys,
         });
         Self {
@@ -122,9 +153,17 @@ impl World {
             store,
             stripe,
             mailbox,
+            mail_server,
             router: server.router(),
             server,
+            sync,
         }
+    }
+
+    /// Does what is due in the outbox.
+    pub(crate) async fn work_outbox(&self) {
+        let effects = self.server.effects();
+        self.sync.work_off_outbox(effects.as_ref()).await.unwrap();
     }
 
     pub(crate) fn browser(&self) -> Browser {

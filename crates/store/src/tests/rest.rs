@@ -114,6 +114,19 @@ on_both!(
 );
 
 on_both!(
+    an_effect_that_is_wanted_once_is_stored_once,
+    store => {
+        let stored = at_once(&store, |store, _| async move { store.enqueue_once("letter", "evt_1", NOW).await.unwrap() }).await;
+        assert_eq!(stored.iter().filter(|new| **new).count(), 1);
+        assert!(store.enqueue_once("letter", "evt_2", NOW).await.unwrap(), "another payload is another effect");
+        let letters = store.claim_outbox(NOW, at(50), 9).await.unwrap();
+        assert_eq!(letters.len(), 2);
+        store.outbox_done(letters[0].id, at(1)).await.unwrap();
+        assert!(!store.enqueue_once("letter", "evt_1", at(2)).await.unwrap(), "it was done");
+    }
+);
+
+on_both!(
     a_limit_holds_for_tasks_at_once_and_begins_anew,
     store => {
         let allowed = at_once(&store, |store, _| async move { store.hit("mail:ann", 1_000, 3, NOW).await.unwrap() }).await;
