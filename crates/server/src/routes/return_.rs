@@ -150,11 +150,12 @@ async fn settle(app: &App, attempt: &Attempt) -> Result<Outcome, Problem> {
     let (session, synced) = tokio::join!(app.stripe.checkout_session(id), sync_all(app, attempt));
     let session = match session {
         Ok(session) => session,
-        Err(error) if error.retry() => {
-            tracing::warn!(%error, attempt = %attempt.id, "the payment cannot be looked up yet");
+        Err(StripeError::NotFound) => return Err(StripeError::NotFound.into()),
+        // Whatever hinders us, a key that Stripe refuses too: who has paid waits here, and is led on once it is mended.
+        Err(error) => {
+            tracing::error!(%error, attempt = %attempt.id, "a payment cannot be looked up yet");
             return Ok(Outcome::Down);
         }
-        Err(error) => return Err(error.into()),
     };
     let state = state_of(&session);
     if state != Outcome::Paid {
@@ -165,10 +166,9 @@ async fn settle(app: &App, attempt: &Attempt) -> Result<Outcome, Problem> {
         Ok(seen) if !is_among(&session, &seen) => sync_all(app, attempt).await,
         other => other,
     };
-    match synced {
-        Ok(_) => {}
-        Err(error) if error.is_transient() => return Ok(Outcome::Down),
-        Err(error) => return Err(error.into()),
+    if let Err(error) = synced {
+        tracing::error!(%error, attempt = %attempt.id, "what was paid cannot be recorded yet");
+        return Ok(Outcome::Down);
     }
     app.store.complete_attempt(&attempt.id, app.clock.now()).await?;
     Ok(Outcome::Paid)

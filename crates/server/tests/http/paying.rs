@@ -231,6 +231,27 @@ async fn while_stripe_is_away_the_return_waits_and_then_leads_on() {
 }
 
 #[tokio::test]
+async fn while_stripe_refuses_our_key_a_payer_waits_and_is_led_on() {
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let session = world.begin_checkout(&mut browser, "ada@example.org").await;
+        world.stripe.pay(&session);
+        world.stripe.set_refuses_key(true);
+        let wait = browser.get(&format!("/return?session_id={session}")).await;
+        assert!(wait.location().starts_with("/return?wait="), "{wait:?}");
+        let page = browser.get(wait.location()).await;
+        assert!(
+            page.body.contains("need not pay again") && page.header("refresh") == "4",
+            "{page:?}"
+        );
+        world.stripe.set_refuses_key(false);
+        let on = browser.get(wait.location()).await;
+        assert!(on.location().starts_with("https://news.example.org/"), "{on:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn cancelling_says_until_when_and_can_be_taken_back() {
     each_world(async |world| {
         let mut browser = world.payer("ada@example.org").await;

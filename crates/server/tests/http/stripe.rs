@@ -18,6 +18,7 @@ use latchkey_entitlement::{
 #[derive(Default)]
 struct State {
     down: bool,
+    refuses_key: bool,
     customers: Vec<(String, Option<String>)>,
     sessions: Vec<(String, CheckoutSession)>,
     subscriptions: Vec<Subscription>,
@@ -48,6 +49,11 @@ impl FakeStripe {
     /// The payment goes through between the two reads that the return makes at once.
     pub(crate) fn pay_between_reads(&self, session: &str) {
         *self.paid_between.lock().unwrap() = Some(session.to_owned());
+    }
+
+    /// Stripe does not accept the key any more: somebody rolled it.
+    pub(crate) fn set_refuses_key(&self, refuses: bool) {
+        self.state.lock().unwrap().refuses_key = refuses;
     }
 
     pub(crate) fn session_ids(&self) -> Vec<String> {
@@ -104,7 +110,9 @@ impl FakeStripe {
 
     fn up(&self) -> Result<std::sync::MutexGuard<'_, State>, StripeError> {
         let state = self.state.lock().unwrap();
-        if state.down {
+        if state.refuses_key {
+            Err(StripeError::Unauthorized)
+        } else if state.down {
             Err(StripeError::Unreachable {
                 what: "switched off".into(),
             })
