@@ -60,7 +60,7 @@ pub(crate) enum Command {
     /// Bring the database up to date.
     Migrate,
     /// Look at the keys that sign passes, or begin a rotation.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = KEYS_HELP)]
     Keys(KeysCommand),
     /// Ban a reader from commenting. What they paid for stays theirs.
     Ban(Ban),
@@ -93,19 +93,39 @@ pub(crate) enum ConfigCommand {
     EnvExample,
 }
 
+const SERVE_HELP: &str = "\
+Examples:
+  latchkey serve                 the account origin alone; edges run elsewhere
+  latchkey serve --edge          everything in one process
+  DATABASE_URL=postgres://latchkey@db/latchkey latchkey serve";
+
 #[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
 pub(crate) struct Serve {
     /// Run the edge in the same process too.
     #[arg(long)]
     pub(crate) edge: bool,
 }
 
+const EDGE_HELP: &str = "\
+Examples:
+  latchkey edge                  the proxy before the sites of latchkey.toml
+  latchkey edge --auth-only      only /.latchkey/auth and its like, for nginx's auth_request and others
+
+It needs LATCHKEY_EDGE_TOKEN, the same as the server's, and [edge] bundle_key, which `latchkey keys list` prints there.";
+
 #[derive(Debug, Args)]
+#[command(after_help = EDGE_HELP)]
 pub(crate) struct EdgeArgs {
     /// Only answer /.latchkey/…, for a proxy that asks with a sub-request; no origin is asked and nothing is stripped.
     #[arg(long)]
     pub(crate) auth_only: bool,
 }
+
+const KEYS_HELP: &str = "\
+Examples:
+  latchkey keys list             state, algorithm and thumbprint of each key, and the thumbprint that edges pin
+  latchkey keys rotate           a new key signs in ten minutes; passes of the old one stay good";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
@@ -115,7 +135,13 @@ pub(crate) enum KeysCommand {
     Rotate,
 }
 
+const BAN_HELP: &str = "\
+Examples:
+  latchkey ban reader@publisher.example --reason \"Threats against other readers\" --days 30
+  latchkey ban acc_0197f0b2-7c1e-7000-8000-000000000001 --reason Spam --site sit_news";
+
 #[derive(Debug, Args)]
+#[command(after_help = BAN_HELP)]
 pub(crate) struct Ban {
     /// The reader: an account id, or a proven e-mail address.
     pub(crate) reader: String,
@@ -142,9 +168,17 @@ pub(crate) struct Unban {
     pub(crate) site: Option<String>,
 }
 
+#[cfg(feature = "demo")]
+const DEMO_HELP: &str = "\
+Examples:
+  latchkey demo
+  latchkey demo --port 9000 --data /tmp/demo
+  latchkey demo --origin https://www.publisher.example/ --filter-list easylist.txt";
+
 /// What the demo is started with.
 #[cfg(feature = "demo")]
 #[derive(Debug, Args)]
+#[command(after_help = DEMO_HELP)]
 pub(crate) struct Demo {
     /// Port for all of the demo's hosts.
     #[arg(long, default_value_t = 8080)]
@@ -153,11 +187,19 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "DIR", default_value = ".latchkey/demo", value_hint = ValueHint::DirPath)]
     pub(crate) data: PathBuf,
     /// Put the demo before a real site instead of its own.
-    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = address_of_site)]
     pub(crate) origin: Option<url::Url>,
     /// A filter list in EasyList syntax; may be given several times.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) filter_list: Vec<PathBuf>,
+}
+
+/// An address with http or https and a host.
+fn address_of_site(text: &str) -> Result<url::Url, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => Ok(url),
+        _ => Err("not the address of a site; write it like https://www.publisher.example/".to_owned()),
+    }
 }
 
 const STRIP_HELP: &str = "\
@@ -182,8 +224,8 @@ pub(crate) struct Strip {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) filter_list: Vec<PathBuf>,
     /// Address of the page, so that rules for its host and relative addresses count.
-    #[arg(long, value_name = "URL", default_value = "https://www.publisher.example/")]
-    pub(crate) url: String,
+    #[arg(long, value_name = "URL", default_value = "https://www.publisher.example/", value_parser = address_of_site)]
+    pub(crate) url: url::Url,
     /// Say on standard error what was removed, by which rule.
     #[arg(long)]
     pub(crate) report: bool,

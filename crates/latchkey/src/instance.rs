@@ -11,7 +11,7 @@ use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
 use latchkey_token::{SealKey, Secret};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{Config, Environment, PlanSection, Secrets};
+use crate::config::{Config, Environment, PlanSection, Secrets, setting, without_password};
 
 /// How often keys are looked at: a rotation is due or was made by another server.
 const KEYS_EVERY: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ pub(crate) struct Instance {
 pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let store = Store::open(&config.database.url)
         .await
-        .context("opening the database")?;
+        .with_context(|| format!("opening the database {}", without_password(&config.database.url)))?;
     store.migrate().await.context("bringing the database up to date")?;
     Ok(store)
 }
@@ -52,7 +52,12 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
 /// The key that seals what is secret in the database.
 pub(crate) fn seal_key(environment: &Environment) -> anyhow::Result<SealKey> {
     let text = Secrets(environment).required("LATCHKEY_SEAL_KEY")?;
-    SealKey::from_base64(text.expose()).context("LATCHKEY_SEAL_KEY")
+    SealKey::from_base64(text.expose()).map_err(|why| {
+        setting(format!(
+            "LATCHKEY_SEAL_KEY cannot be used: {why}\n  help: make one with `openssl rand -base64 32`"
+        ))
+        .into()
+    })
 }
 
 impl Instance {
@@ -165,11 +170,11 @@ async fn site_secrets(
             .for_each(|(to, from)| *to = from);
         let sealed = outside.seal.seal(&name, nonce, &outside.ids.secret());
         let kept = store.put_setting_if_absent(&name, &sealed).await?;
-        let secret = outside.seal.open(&name, &kept).with_context(|| {
-            format!(
-                "the secret of {} cannot be opened; LATCHKEY_SEAL_KEY is not the one with which it was sealed",
+        let secret = outside.seal.open(&name, &kept).map_err(|_| {
+            setting(format!(
+                "the secret of {} in the database cannot be opened\n  help: LATCHKEY_SEAL_KEY is not the one with which it was sealed; start with that one",
                 site.id
-            )
+            ))
         })?;
         secrets.insert(site.id.clone(), Secret::new(secret.to_vec()));
     }

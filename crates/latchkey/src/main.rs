@@ -13,8 +13,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use latchkey_edge::EdgeError;
+use latchkey_server::{KeysError, MailError};
+use latchkey_store::StoreError;
+use latchkey_stripe_gateway::ConfigError as GatewayError;
+
 use cli::{Cli, Command, Exit};
-use config::{ConfigError, Environment};
+use config::{ConfigError, Environment, SecretsError};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -22,13 +27,26 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("latchkey: {error:#}");
-            let exit = if error.chain().any(<dyn std::error::Error>::is::<ConfigError>) {
-                Exit::Configuration
-            } else {
-                Exit::Failed
-            };
-            exit.into()
+            exit_of(&error).into()
         }
+    }
+}
+
+/// What an error means for the exit code: whether somebody has to change a setting, wherever it was noticed.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let of_configuration = error.chain().any(|cause| {
+        cause.is::<ConfigError>()
+            || cause.is::<SecretsError>()
+            || matches!(cause.downcast_ref(), Some(EdgeError::Config(_)))
+            || matches!(cause.downcast_ref(), Some(KeysError::Sealed { .. }))
+            || matches!(cause.downcast_ref(), Some(StoreError::Url { .. }))
+            || matches!(cause.downcast_ref(), Some(MailError::Settings(_)))
+            || cause.is::<GatewayError>()
+    });
+    if of_configuration {
+        Exit::Configuration
+    } else {
+        Exit::Failed
     }
 }
 

@@ -161,6 +161,11 @@ fn refused(error: &dyn sqlx::error::DatabaseError) -> StoreError {
             what: format!("the connection failed (code {code})"),
         };
     }
+    if primary == "26" {
+        return StoreError::Url {
+            what: "the file is not an SQLite database, and was left as it is; name another file".to_owned(),
+        };
+    }
     let mut what = format!("code {code}");
     if let Some(constraint) = error.constraint() {
         what.push_str(", constraint ");

@@ -6,7 +6,9 @@ use anyhow::Context;
 
 use crate::{
     cli::{ConfigCommand, Exit},
-    config::{Config, Environment, VARIABLES, example},
+    commands::serve::gateway,
+    config::{Config, Environment, Secrets, VARIABLES, example, without_password},
+    instance::seal_key,
 };
 
 /// Checks the configuration and prints what is in effect, or prints `.env.example`.
@@ -28,41 +30,54 @@ fn check(file: &Path, environment: &Environment) -> anyhow::Result<Exit> {
         toml::to_string_pretty(&config).context("printing the configuration")?
     );
     println!("\n# Secrets:");
-    let mut missing = Vec::new();
+    let mut findings = Vec::new();
     for variable in VARIABLES.iter().filter(|variable| variable.secret) {
-        let from_file = environment.plain(&format!("{}_FILE", variable.name)).is_some();
-        let state = match (environment.plain(variable.name).is_some(), from_file) {
-            (true, true) => "set twice: keep one of the variable and its _FILE",
-            (true, false) => "set [redacted]",
-            (false, true) => "from a file [redacted]",
-            (false, false) => "not set",
-        };
-        println!("# {}: {state}", variable.name);
+        let state = secret_state(environment, variable.name);
+        match &state {
+            Ok(state) => println!("# {}: {state}", variable.name),
+            Err(error) => {
+                println!("# {}: not usable", variable.name);
+                findings.push(format!("{error:#}"));
+            }
+        }
         let needed = variable.name != "DATABASE_URL" && variable.name != "LATCHKEY_SMTP_PASSWORD";
-        if needed && state == "not set" {
-            missing.push(variable.name);
+        if needed && matches!(state, Ok(NOT_SET)) {
+            findings.push(format!(
+                "`latchkey serve` also needs {}; see .env.example",
+                variable.name
+            ));
         }
     }
-    if missing.is_empty() {
+    if findings.is_empty() {
         println!("\n# The configuration is in order.");
         return Ok(Exit::Done);
     }
-    println!(
-        "\n# The file is in order. `latchkey serve` also needs: {}; see .env.example.",
-        missing.join(", ")
-    );
+    println!("\n# The file is in order. Of the secrets:");
+    for finding in findings {
+        println!("#   {}", finding.replace('\n', "\n#   "));
+    }
     Ok(Exit::Findings)
 }
 
-/// A database address whose password is hidden.
-fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            if parsed.set_password(Some("redacted")).is_err() {
-                return "[redacted]".to_owned();
-            }
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
+const NOT_SET: &str = "not set";
+
+/// Where a secret comes from, after it was read and its form was looked at.
+fn secret_state(environment: &Environment, name: &'static str) -> anyhow::Result<&'static str> {
+    let secrets = Secrets(environment);
+    if secrets.optional(name)?.is_none() {
+        return Ok(NOT_SET);
     }
+    match name {
+        "LATCHKEY_EDGE_TOKEN" => drop(secrets.edge_token()?),
+        "LATCHKEY_SEAL_KEY" => drop(seal_key(environment)?),
+        "STRIPE_WEBHOOK_SECRETS" => drop(secrets.webhook_secrets()?),
+        "STRIPE_SECRET_KEY" => drop(gateway(secrets.required(name)?.expose(), None)?),
+        _ => {}
+    }
+    let from_file = environment.plain(&format!("{name}_FILE")).is_some();
+    Ok(if from_file {
+        "from a file [redacted]"
+    } else {
+        "set [redacted]"
+    })
 }

@@ -1,8 +1,7 @@
 //! `latchkey edge`.
 
-use std::{fs, net::SocketAddr, path::Path, sync::Arc};
+use std::{fs, io::Read, net::SocketAddr, path::Path, sync::Arc};
 
-use anyhow::Context;
 use ipnet::IpNet;
 use latchkey_edge::{Edge, EdgeConfig, Limits, SiteOrigin};
 use latchkey_token::Secret;
@@ -12,7 +11,7 @@ use url::Url;
 use crate::{
     ambient::SystemClock,
     cli::{EdgeArgs, Exit},
-    config::{Config, Environment, Secrets},
+    config::{Config, ConfigError, Environment, Secrets, setting},
     listen,
 };
 
@@ -20,29 +19,19 @@ use crate::{
 pub(crate) async fn run(file: &Path, args: &EdgeArgs, environment: &Environment) -> anyhow::Result<Exit> {
     let config = Config::load(file, environment)?;
     let token = Secrets(environment).edge_token()?;
-    let bundle_key = config
-        .edge
-        .bundle_key
-        .clone()
-        .context("[edge] bundle_key is not set\n  help: `latchkey keys list` on the server prints it")?;
+    let bundle_key =
+        config.edge.bundle_key.clone().ok_or_else(|| {
+            setting("[edge] bundle_key is not set\n  help: `latchkey keys list` on the server prints it")
+        })?;
     let mut edge = edge_config(&config, token, bundle_key, None)?;
     edge.auth_only = args.auth_only;
     let stop = CancellationToken::new();
     let listener = listen::bind(config.edge.listen, "[edge] listen").await?;
     let edge = Edge::start(edge, Arc::new(SystemClock), stop.clone()).await?;
     println!("The edge listens on {}. Ctrl-C stops it.", config.edge.listen);
-    stop_when_asked(stop.clone());
-    listen::serve(listener, edge.router(), stop).await?;
+    listen::stop_when_asked(stop.clone());
+    listen::serve(listener, edge.router(), stop, listen::DRAIN).await?;
     Ok(Exit::Done)
-}
-
-/// Cancels `stop` at Ctrl-C or SIGTERM.
-pub(crate) fn stop_when_asked(stop: CancellationToken) {
-    tokio::spawn(async move {
-        listen::asked_to_stop().await;
-        eprintln!("Stopping: what was begun is finished.");
-        stop.cancel();
-    });
 }
 
 /// The edge's settings from the file; `server` is the account origin within the same process, if it runs there.
@@ -58,8 +47,11 @@ pub(crate) fn edge_config(
         (None, None) => config.instance.account_origin.clone(),
     };
     let trusted = config.edge.trusted_proxies.iter().map(|text| {
-        text.parse::<IpNet>()
-            .with_context(|| format!("[edge] trusted_proxies: `{text}` is not a network such as 10.0.0.0/8"))
+        text.parse::<IpNet>().map_err(|_| {
+            setting(format!(
+                "[edge] trusted_proxies: `{text}` is not a network such as 10.0.0.0/8 or 192.0.2.7/32"
+            ))
+        })
     });
     let lists = config.edge.filter_lists.iter().map(|file| read_list(file));
     let sites = config.sites.iter().map(|site| SiteOrigin {
@@ -74,16 +66,31 @@ pub(crate) fn edge_config(
         edge_token,
         bundle_key,
         state_dir: config.edge.state_dir.clone(),
-        trusted_proxies: trusted.collect::<anyhow::Result<_>>()?,
+        trusted_proxies: trusted.collect::<Result<_, _>>()?,
         auth_only: false,
         origin_rewrite: false,
-        filter_lists: lists.collect::<anyhow::Result<_>>()?,
+        filter_lists: lists.collect::<Result<_, _>>()?,
         limits: Limits::default(),
     })
 }
 
+/// Largest filter list, in bytes; EasyList has about 2 MB.
+const MAX_LIST_BYTES: u64 = 64 * 1024 * 1024;
+
 /// A filter list: its name and its text.
-pub(crate) fn read_list(file: &Path) -> anyhow::Result<(String, String)> {
-    let bytes = fs::read(file).with_context(|| format!("reading the filter list {}", file.display()))?;
-    Ok((file.display().to_string(), String::from_utf8_lossy(&bytes).into_owned()))
+pub(crate) fn read_list(file: &Path) -> Result<(String, String), ConfigError> {
+    let name = file.display().to_string();
+    let wrong = |why: String| {
+        setting(format!(
+            "the filter list {name} {why}\n  help: give a file in EasyList syntax, such as easylist.txt"
+        ))
+    };
+    let mut bytes = Vec::new();
+    fs::File::open(file)
+        .and_then(|file| file.take(MAX_LIST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|why| wrong(format!("cannot be read: {why}")))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_LIST_BYTES) {
+        return Err(wrong(format!("is larger than {MAX_LIST_BYTES} bytes")));
+    }
+    Ok((name, String::from_utf8_lossy(&bytes).into_owned()))
 }

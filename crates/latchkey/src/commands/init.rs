@@ -1,8 +1,12 @@
 //! `latchkey init`.
 
-use std::{fs::OpenOptions, io::Write, path::Path};
+use std::{
+    fs::OpenOptions,
+    io::{ErrorKind, Write},
+    path::Path,
+};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::{
     cli::{Exit, Init},
@@ -18,12 +22,21 @@ pub(crate) fn run(file: &Path, init: &Init) -> anyhow::Result<Exit> {
     } else {
         options.create_new(true);
     }
-    let mut target = options.open(file).with_context(|| {
-        format!(
-            "{} cannot be written; `--force` overwrites a file that is there",
+    let mut target = match options.open(file) {
+        Ok(target) => target,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
+            "{} is there already, and was left as it is\n  help: `--force` overwrites it; `--config FILE` writes another",
             file.display()
-        )
-    })?;
+        ),
+        Err(error) => {
+            return Err(error).with_context(|| {
+                format!(
+                    "{} cannot be written; look at its folder and at who may write there",
+                    file.display()
+                )
+            });
+        }
+    };
     target
         .write_all(TEMPLATE.as_bytes())
         .with_context(|| format!("writing {}", file.display()))?;

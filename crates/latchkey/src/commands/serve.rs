@@ -13,8 +13,8 @@ use url::Url;
 use crate::{
     ambient::{SystemClock, SystemIds},
     cli::{Exit, Serve},
-    commands::edge::{edge_config, stop_when_asked},
-    config::{Config, Environment, Secrets},
+    commands::edge::edge_config,
+    config::{Config, Environment, Secrets, setting},
     instance::{Instance, Outside, end_streams, seal_key},
     listen,
 };
@@ -51,14 +51,14 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
     let instance = Instance::start(&config, outside, &stop, &tasks).await?;
     let edge_settings = edge_config(&config, token, instance.keys.bundle_kid(), Some(address))?;
     let edge_stop = CancellationToken::new();
-    let server = tasks.spawn(listen::serve(listener, instance.router, stop.clone()));
+    let server = tasks.spawn(listen::serve(listener, instance.router, stop.clone(), listen::DRAIN));
     println!("The account origin listens on {address}. Ctrl-C stops it.");
-    stop_when_asked(edge_stop.clone());
+    listen::stop_when_asked(edge_stop.clone());
     tasks.spawn(end_streams(instance.server, edge_stop.clone()));
     if let Some(listener) = edge_listener {
         let edge = Edge::start(edge_settings, Arc::new(SystemClock), edge_stop.clone()).await?;
         println!("The edge listens on {}.", config.edge.listen);
-        listen::serve(listener, edge.router(), edge_stop.clone()).await?;
+        listen::serve(listener, edge.router(), edge_stop.clone(), listen::DRAIN).await?;
     }
     // The edge stops first: it may still ask the server while it finishes.
     edge_stop.cancelled().await;
@@ -79,19 +79,28 @@ pub(crate) fn gateway(key: &str, base_url: Option<Url>) -> anyhow::Result<Gatewa
         timeout: CALL_TIMEOUT,
         jitter: Arc::new(jitter),
     };
-    Gateway::new(config).context("the way to Stripe")
+    Gateway::new(config).context("STRIPE_SECRET_KEY or [stripe] base_url cannot be used")
 }
 
 fn mailer(config: &Config, environment: &Environment) -> anyhow::Result<Arc<dyn Mailer>> {
     let mail = &config.mail;
-    let host = mail.smtp_host.clone().context(
-        "[mail] smtp_host is not set\n  help: readers sign in by mail; name a mail server, or try `latchkey demo`",
-    )?;
-    let from = mail.from.clone().context("[mail] from is not set")?;
+    let host = mail.smtp_host.clone().ok_or_else(|| {
+        setting(
+            "[mail] smtp_host is not set\n  help: readers sign in by mail; name a mail server, or try `latchkey demo`",
+        )
+    })?;
+    let from = mail.from.clone().ok_or_else(|| {
+        setting("[mail] from is not set\n  help: write the sender of sign-in mails, like \"The Post <hello@publisher.example>\"")
+    })?;
     let password = Secrets(environment).optional("LATCHKEY_SMTP_PASSWORD")?;
     let login = match (&mail.smtp_user, password) {
         (Some(user), Some(password)) => Some((user.clone(), password)),
-        (Some(_), None) => anyhow::bail!("[mail] smtp_user is set and LATCHKEY_SMTP_PASSWORD is not"),
+        (Some(_), None) => {
+            return Err(setting(
+                "[mail] smtp_user is set and LATCHKEY_SMTP_PASSWORD is not\n  help: set it, or remove smtp_user for a mail server that asks for no password",
+            )
+            .into());
+        }
         (None, _) => None,
     };
     let security = match (host.as_str(), mail.smtp_port) {

@@ -1,6 +1,7 @@
 //! `latchkey strip`: the edge's engine on files.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -10,7 +11,11 @@ use anyhow::{Context, bail};
 use latchkey_entitlement::policy::StripPolicy;
 use latchkey_page::{Change, Compiled, FilterList, Outcome, Verdict, rewrite};
 
-use crate::cli::{Exit, Strip};
+use crate::{
+    cli::{Exit, Strip},
+    commands::edge::read_list,
+    config::{ConfigError, setting},
+};
 
 /// Largest page that is read, in bytes.
 const MAX_INPUT_BYTES: u64 = 64 * 1024 * 1024;
@@ -29,8 +34,23 @@ pub(crate) fn run(strip: &Strip) -> anyhow::Result<Exit> {
         let page = read_bounded(std::io::stdin().lock(), "standard input")?;
         exit = one(&compiled, strip, "standard input", &page, None)?;
     }
+    let mut targets = BTreeSet::new();
+    for file in &strip.files {
+        if let Some(dir) = strip.out.as_deref()
+            && !targets.insert(target_of(dir, file)?)
+        {
+            bail!(
+                "several files are named {}, and would overwrite each other in {}\n  help: give them one --out each",
+                file.file_name().unwrap_or_default().display(),
+                dir.display()
+            );
+        }
+    }
     for file in &strip.files {
         let name = file.display().to_string();
+        if file.is_dir() {
+            bail!("{name} is a folder\n  help: name the files in it, such as {name}/*.html");
+        }
         let page = read_bounded(fs::File::open(file).with_context(|| format!("opening {name}"))?, &name)?;
         let target = strip.out.as_deref().map(|dir| target_of(dir, file)).transpose()?;
         if one(&compiled, strip, &name, &page, target.as_deref())? == Exit::Findings {
@@ -44,19 +64,24 @@ fn compile(strip: &Strip) -> anyhow::Result<Compiled> {
     let policy = match &strip.rules {
         None => StripPolicy::default(),
         Some(file) => {
-            let text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-            toml::from_str(&text).with_context(|| format!("{} is not a strip policy", file.display()))?
+            let text = fs::read_to_string(file).map_err(|why| wrong(file, &why.to_string()))?;
+            toml::from_str(&text).map_err(|why| wrong(file, why.to_string().trim_end()))?
         }
     };
     let mut lists = Vec::new();
     for file in &strip.filter_list {
-        let bytes = fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-        lists.push(FilterList::parse(
-            &file.display().to_string(),
-            &String::from_utf8_lossy(&bytes),
-        ));
+        let (name, text) = read_list(file)?;
+        lists.push(FilterList::parse(&name, &text));
     }
-    Ok(Compiled::new(&policy, &lists)?)
+    let rules = strip.rules.as_deref().unwrap_or(Path::new("the built-in rules"));
+    Ok(Compiled::new(&policy, &lists).map_err(|why| wrong(rules, &why.to_string()))?)
+}
+
+fn wrong(rules: &Path, why: &str) -> ConfigError {
+    setting(format!(
+        "{}: not a strip policy: {why}\n  help: write groups, ad_hosts and [[rules]] as `latchkey init` shows them under [site.strip]",
+        rules.display()
+    ))
 }
 
 fn read_bounded(source: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
@@ -90,7 +115,7 @@ fn one(compiled: &Compiled, strip: &Strip, name: &str, page: &[u8], target: Opti
         strip: true,
         ..Change::default()
     };
-    let outcome = rewrite(compiled, page, None, &strip.url, &change);
+    let outcome = rewrite(compiled, page, None, strip.url.as_str(), &change);
     match target {
         Some(target) => fs::write(target, &outcome.html).with_context(|| format!("writing {}", target.display()))?,
         None => std::io::stdout()

@@ -13,6 +13,7 @@ use std::{
 
 use figment::{
     Figment,
+    error::Kind,
     providers::{Format, Toml},
     value::Value,
 };
@@ -44,8 +45,16 @@ pub(crate) enum ConfigError {
     Parse(String),
     #[error("the configuration cannot be used:\n{}", .0.iter().map(|f| format!("  {f}")).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<Finding>),
+    /// A setting that one command needs, or that shows to be wrong only when it is used.
+    #[error("{0}")]
+    Setting(String),
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+}
+
+/// A setting that is missing or wrong, in words that say what to do.
+pub(crate) fn setting(what: impl Into<String>) -> ConfigError {
+    ConfigError::Setting(what.into())
 }
 
 /// The whole file.
@@ -253,17 +262,12 @@ impl Config {
             let value: Value = text.parse().unwrap_or_else(|_| Value::from(text.clone()));
             figment = figment.merge(environment::Override { path, value });
         }
-        if let Some(url) = environment.plain("DATABASE_URL") {
-            figment = figment.merge(("database.url", url));
+        if let Some(url) = Secrets(environment).optional("DATABASE_URL")? {
+            figment = figment.merge(("database.url", url.expose()));
         }
         let config: Self = figment.extract().map_err(|errors| {
-            ConfigError::Parse(
-                errors
-                    .into_iter()
-                    .map(|e| format!("  {e}"))
-                    .collect::<Vec<_>>()
-                    .join("\n"),
-            )
+            let told: Vec<String> = errors.into_iter().map(|error| explained(&error)).collect();
+            ConfigError::Parse(told.join("\n"))
         })?;
         let findings = validate::findings(&config);
         if findings.is_empty() {
@@ -284,6 +288,40 @@ impl Config {
             .iter()
             .map(|site| site.policy(&self.instance.publication))
             .collect()
+    }
+}
+
+/// One error of the parser: where, what, in which source. Its own text names a profile, which nobody here has heard of.
+fn explained(error: &figment::Error) -> String {
+    let place = error.path.join(".");
+    let place = if place.is_empty() { place } else { format!("{place}: ") };
+    let source = match &error.metadata {
+        Some(metadata) => match metadata.source.as_ref().and_then(|source| source.file_path()) {
+            Some(file) => format!(" (in {})", file.display()),
+            None => format!(" (in {})", metadata.name),
+        },
+        None => String::new(),
+    };
+    let what = match &error.kind {
+        Kind::UnknownField(field, known) => {
+            format!("unknown key `{field}`; there are {}", known.join(", "))
+        }
+        Kind::MissingField(field) => format!("`{field}` is missing"),
+        kind => kind.to_string().trim_end().replace('\n', "\n    "),
+    };
+    format!("  {place}{what}{source}")
+}
+
+/// A database address whose password is hidden.
+pub(crate) fn without_password(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            if parsed.set_password(Some("redacted")).is_err() {
+                return "[redacted]".to_owned();
+            }
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
     }
 }
 

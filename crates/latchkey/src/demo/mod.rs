@@ -10,7 +10,12 @@ mod site;
 mod stats;
 mod tags;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use axum::{
@@ -33,7 +38,7 @@ use crate::{
     ambient::{SystemClock, SystemIds},
     cli::{Demo, Exit},
     commands::{
-        edge::{edge_config, read_list, stop_when_asked},
+        edge::{edge_config, read_list},
         serve::gateway,
     },
     config::{Config, Environment},
@@ -41,6 +46,9 @@ use crate::{
     listen,
 };
 use hosts::DemoHosts;
+
+/// How long requests under way get to end at a stop: nobody waits for a demo.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// The demo's time: the system's, moved forward by the sandbox's control panel.
 struct DemoClock(Arc<SandboxClock>);
@@ -54,12 +62,13 @@ impl Clock for DemoClock {
 /// Runs the demo until Ctrl-C.
 pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Result<Exit> {
     let port = options.port;
+    let lists: Vec<_> = options
+        .filter_list
+        .iter()
+        .map(|file| read_list(file))
+        .collect::<Result<_, _>>()?;
     let public = listen::bind(SocketAddr::from(([127, 0, 0, 1], port)), "--port").await?;
-    std::fs::create_dir_all(&options.data).with_context(|| format!("creating {}", options.data.display()))?;
-    let data = options
-        .data
-        .canonicalize()
-        .with_context(|| format!("opening {}", options.data.display()))?;
+    let data = data_folder(&options.data)?;
     let hosts = DemoHosts::on_port(port);
     let secrets = setup::Secrets::load_or_create(&data)?;
     let (origin, inside, stripe) = (loopback().await?, loopback().await?, loopback().await?);
@@ -68,25 +77,19 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
 
     let time = Arc::new(SandboxClock::new(|| SystemClock.now().0));
     let clock: Arc<dyn Clock> = Arc::new(DemoClock(Arc::clone(&time)));
-    let sandbox = Sandbox::open(
-        SandboxConfig {
-            secret_key: secrets.stripe_key.clone(),
-            webhook_url: Some(format!("http://{}/webhooks/stripe", inside.local_addr()?)),
-            webhook_secret: secrets.webhook.clone(),
-            public_url: format!("http://{}", hosts.stripe),
-            data: Some(data.join("stripe")),
-        },
-        time,
-    )?;
+    let sandbox = open_sandbox(&secrets, &hosts, inside.local_addr()?, &data, time)?;
     let stripe_url = format!("http://{}/", stripe.local_addr()?).parse()?;
-    tasks.spawn(listen::serve(stripe, sandbox.api_router(), stop.clone()));
+    tasks.spawn(listen::serve(stripe, sandbox.api_router(), stop.clone(), DRAIN));
     let own_site = format!("http://{}/", origin.local_addr()?);
-    tasks.spawn(listen::serve(origin, site::router(&hosts), stop.clone()));
+    tasks.spawn(listen::serve(origin, site::router(&hosts), stop.clone(), DRAIN));
     let gateway = Arc::new(gateway(&secrets.stripe_key, Some(stripe_url))?);
     let prices = setup::prices(gateway.as_ref())
         .await
         .context("setting up the sandbox's prices")?;
-    let site_origin = options.origin.as_ref().map_or(Ok(own_site), setup::origin_of)?;
+    let site_origin = options
+        .origin
+        .as_ref()
+        .map_or(own_site, |url| format!("{}/", url.origin().ascii_serialization()));
     // Nothing but the database is taken from the environment: a demo must never meet real keys.
     let database = environment
         .plain("DATABASE_URL")
@@ -109,12 +112,10 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     };
     let instance = Instance::start(&config, outside, &stop, &tasks).await?;
     let inside_address = inside.local_addr()?;
-    tasks.spawn(listen::serve(inside, instance.router.clone(), stop.clone()));
+    tasks.spawn(listen::serve(inside, instance.router.clone(), stop.clone(), DRAIN));
     let mut settings = edge_config(&config, edge_token, instance.keys.bundle_kid(), Some(inside_address))?;
     settings.origin_rewrite = options.origin.is_some();
-    for file in &options.filter_list {
-        settings.filter_lists.push(read_list(file)?);
-    }
+    settings.filter_lists.extend(lists);
     let edge = Edge::start(settings, Arc::clone(&clock), stop.clone()).await?;
     let deliveries = sandbox.start_deliveries();
 
@@ -133,9 +134,9 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     ];
     setup::announce(&hosts, &data);
     let public_stop = CancellationToken::new();
-    stop_when_asked(public_stop.clone());
+    listen::stop_when_asked(public_stop.clone());
     tasks.spawn(end_streams(instance.server, public_stop.clone()));
-    listen::serve(public, dispatch(by_host), public_stop).await?;
+    listen::serve(public, dispatch(by_host), public_stop, DRAIN).await?;
     stop.cancel();
     tasks.close();
     tasks.wait().await;
@@ -144,6 +145,35 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     instance.store.close().await;
     println!("Stopped. The next start goes on with the data in {}.", data.display());
     Ok(Exit::Done)
+}
+
+/// The folder of the demo's data, made if it is not there.
+fn data_folder(wanted: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(wanted)
+        .and_then(|()| wanted.canonicalize())
+        .with_context(|| {
+            format!(
+                "the demo's data cannot be kept in {}; --data says where",
+                wanted.display()
+            )
+        })
+}
+
+fn open_sandbox(
+    secrets: &setup::Secrets,
+    hosts: &DemoHosts,
+    server: SocketAddr,
+    data: &Path,
+    time: Arc<SandboxClock>,
+) -> anyhow::Result<Arc<Sandbox>> {
+    let config = SandboxConfig {
+        secret_key: secrets.stripe_key.clone(),
+        webhook_url: Some(format!("http://{server}/webhooks/stripe")),
+        webhook_secret: secrets.webhook.clone(),
+        public_url: format!("http://{}", hosts.stripe),
+        data: Some(data.join("stripe")),
+    };
+    Ok(Sandbox::open(config, time)?)
 }
 
 async fn loopback() -> anyhow::Result<TcpListener> {

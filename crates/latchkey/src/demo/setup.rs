@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use latchkey_billing::{IdempotencyKey, Interval, NewPrice};
 use latchkey_entitlement::Timestamp;
@@ -10,7 +10,6 @@ use latchkey_server::MemoryMailbox;
 use latchkey_sync::{Ids, Stripe};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use url::Url;
 
 use super::{hosts::DemoHosts, mailbox::MailView};
 use crate::ambient::SystemIds;
@@ -85,14 +84,6 @@ pub(super) async fn prices(stripe: &dyn Stripe) -> anyhow::Result<Vec<(String, i
         prices.push((price, amount, interval));
     }
     Ok(prices)
-}
-
-/// Scheme, host and port of a real site.
-pub(super) fn origin_of(url: &Url) -> anyhow::Result<String> {
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        bail!("--origin {url} is not the address of a site; write it like https://www.publisher.example");
-    }
-    Ok(format!("{}/", url.origin().ascii_serialization()))
 }
 
 /// The demo's configuration, in the form of any other.

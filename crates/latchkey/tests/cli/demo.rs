@@ -1,0 +1,60 @@
+//! `latchkey demo`: what it refuses, and that it harms nobody's data. That it works is the walk's to show.
+
+use std::net::TcpListener;
+
+use crate::program::{Place, free_port};
+
+#[test]
+fn a_port_in_use_is_named_and_another_can_be_chosen() {
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let place = Place::new();
+    place
+        .run(&["demo", "--port", &port])
+        .is(1)
+        .says(&[&port, "is in use", "--port"]);
+    assert!(!place.path(".latchkey").exists(), "something was made for nothing");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_and_a_list_that_is_not_there_are_named() {
+    let place = Place::new();
+    place.write("file", "");
+    let port = free_port().to_string();
+    place
+        .run(&["demo", "--port", &port, "--data", "file/demo"])
+        .is(1)
+        .says(&["the demo's data cannot be kept in file/demo", "--data"]);
+    place
+        .run(&["demo", "--port", &port, "--filter-list", "none.txt"])
+        .is(3)
+        .says(&["the filter list none.txt cannot be read"]);
+}
+
+#[test]
+fn damaged_data_is_named_and_left_as_it_is() {
+    let place = Place::new();
+    let port = free_port().to_string();
+    let arguments = ["demo", "--port", port.as_str(), "--data", "data"];
+    let mut running = place.start(&arguments, "demo is ready");
+    running.signal("TERM");
+    assert_eq!(running.ends().0, Some(0), "{}", running.said());
+    for file in [
+        "data/secrets.json",
+        "data/stripe/stripe-sandbox.json",
+        "data/latchkey.db",
+    ] {
+        let whole = std::fs::read(place.path(file)).unwrap();
+        let damaged = "{ no JSON, and no database ".repeat(200);
+        place.write(file, &damaged);
+        let name = file.rsplit('/').next().unwrap();
+        let refused = place.run(&arguments);
+        assert!(matches!(refused.code, Some(1 | 3)), "{file}: {refused:?}");
+        refused.says(&[name]);
+        assert_eq!(place.read(file), damaged, "{file} was written over");
+        std::fs::write(place.path(file), whole).unwrap();
+    }
+    let mut running = place.start(&arguments, "demo is ready");
+    running.signal("INT");
+    assert_eq!(running.ends().0, Some(0), "the whole data go on");
+}
