@@ -45,6 +45,8 @@ pub struct EdgeConfig {
     /// The origin is a site that believes to be elsewhere: its absolute links, redirects, cookie domains and transport policies are
     /// rewritten. For trying the edge out, not for production.
     pub origin_rewrite: bool,
+    /// Certificates (PEM) of authorities of the publisher's own, that origins may be signed by beside those of the web.
+    pub origin_ca: Option<String>,
     /// Filter lists in EasyList syntax: name and text of each.
     pub filter_lists: Vec<(String, String)>,
     /// Bounds.
@@ -271,6 +273,7 @@ mod tests {
             trusted_proxies: vec![],
             auth_only: false,
             origin_rewrite: false,
+            origin_ca: None,
             filter_lists: vec![],
             limits: Limits::default(),
         }

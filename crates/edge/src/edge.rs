@@ -70,8 +70,7 @@ impl Edge {
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, EdgeError> {
         let hosts = config.hosts()?;
-        let tls = |why: rustls::Error| EdgeError::Tls(why.to_string());
-        let server = Server::new(&config.server_url, &config.edge_token, connector().map_err(tls)?)
+        let server = Server::new(&config.server_url, &config.edge_token, connector(None)?)
             .ok_or_else(|| EdgeError::Config("the edge token has characters that a header cannot carry".to_owned()))?;
         let lists = config
             .filter_lists
@@ -82,7 +81,7 @@ impl Edge {
         wanted.sort();
         wanted.dedup();
         let edge = Arc::new(Self {
-            origins: client(connector().map_err(tls)?),
+            origins: client(connector(config.origin_ca.as_deref())?),
             server,
             hosts,
             wanted,

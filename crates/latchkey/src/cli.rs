@@ -189,6 +189,9 @@ pub(crate) struct Demo {
     /// Put the demo before a real site instead of its own.
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, value_parser = address_of_site)]
     pub(crate) origin: Option<url::Url>,
+    /// Certificates (PEM) of an authority of your own that signed the real site's certificate.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "origin")]
+    pub(crate) origin_ca: Option<PathBuf>,
     /// A filter list in EasyList syntax; may be given several times.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) filter_list: Vec<PathBuf>,

@@ -25,6 +25,7 @@ pub(crate) struct Demo {
     port: u16,
     http: reqwest::Client,
     database: Option<String>,
+    arguments: Vec<String>,
     process: Option<Running>,
     data: TempDir,
 }
@@ -37,6 +38,11 @@ impl Demo {
 
     /// A demo whose database is at that address.
     pub(crate) async fn start_on(database: Option<String>) -> Self {
+        Self::start_with(database, vec![]).await
+    }
+
+    /// The same with more on its command line.
+    pub(crate) async fn start_with(database: Option<String>, arguments: Vec<String>) -> Self {
         let port = free_port();
         let mut http = reqwest::Client::builder();
         for host in HOSTS {
@@ -46,6 +52,7 @@ impl Demo {
             port,
             http: http.build().expect("a client"),
             database,
+            arguments,
             process: None,
             data: tempfile::tempdir().expect("a folder"),
         };
@@ -59,12 +66,13 @@ impl Demo {
         command
             .args(["demo", "--port", &self.port.to_string(), "--data"])
             .arg(self.data.path())
+            .args(&self.arguments)
             .stdout(Stdio::null());
         if let Some(database) = &self.database {
             command.env("DATABASE_URL", database);
         }
         self.process = Some(Running(command.spawn().expect("the demo starts")));
-        let front = self.url("news", "/");
+        let front = self.front();
         eventually("the demo answers", async || {
             self.http
                 .get(&front)
@@ -95,6 +103,15 @@ impl Demo {
     /// An address on one of the demo's hosts.
     pub(crate) fn url(&self, host: &str, path: &str) -> String {
         format!("http://{host}.localhost:{}{path}", self.port)
+    }
+
+    /// A client that follows no redirect.
+    pub(crate) fn http_that_stays(&self) -> reqwest::Client {
+        reqwest::Client::builder()
+            .resolve("news.localhost", ([127, 0, 0, 1], self.port).into())
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client")
     }
 
     /// The page to begin at.

@@ -1,7 +1,8 @@
 //! The walk: readers pay, and the ads are gone. Real binary, real Chromium; the sandbox stands in for Stripe alone, and the
 //! ad server's counter is the proof.
 //!
-//! `demo` runs the program, `panel` is the sandbox's control panel, `browser` is Chromium, `steps` is what a reader does in it,
+//! `demo` runs the program, `panel` is the sandbox's control panel, `real_site` is a publisher's own
+//! server, `browser` is Chromium, `steps` is what a reader does in it,
 //! `stories` says what must come of it.
 
 #![allow(
@@ -17,5 +18,6 @@ mod demo;
 mod equipment;
 mod inspect;
 mod panel;
+mod real_site;
 mod steps;
 mod stories;

@@ -162,6 +162,7 @@ impl Setup {
             trusted_proxies: self.trusted,
             auth_only: self.auth_only,
             origin_rewrite: self.origin_rewrite,
+            origin_ca: None,
             filter_lists: vec![],
             limits: self.limits,
         };

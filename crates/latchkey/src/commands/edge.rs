@@ -69,8 +69,19 @@ pub(crate) fn edge_config(
         trusted_proxies: trusted.collect::<Result<_, _>>()?,
         auth_only: false,
         origin_rewrite: false,
+        origin_ca: config.edge.origin_ca.as_deref().map(read_ca).transpose()?,
         filter_lists: lists.collect::<Result<_, _>>()?,
         limits: Limits::default(),
+    })
+}
+
+/// Certificates of an authority, as text.
+pub(crate) fn read_ca(file: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(file).map_err(|why| {
+        setting(format!(
+            "[edge] origin_ca names {}, which cannot be read: {why}\n  help: give a PEM file of certificates",
+            file.display()
+        ))
     })
 }
 

@@ -140,6 +140,7 @@ pub(crate) struct EdgeSection {
     pub(crate) bundle_key: Option<String>,
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) origin_ca: Option<PathBuf>,
     pub(crate) filter_lists: Vec<PathBuf>,
 }
 
@@ -151,6 +152,7 @@ impl Default for EdgeSection {
             bundle_key: None,
             state_dir: None,
             trusted_proxies: vec![],
+            origin_ca: None,
             filter_lists: vec![],
         }
     }

@@ -38,7 +38,7 @@ use crate::{
     ambient::{SystemClock, SystemIds},
     cli::{Demo, Exit},
     commands::{
-        edge::{edge_config, read_list},
+        edge::{edge_config, read_ca, read_list},
         serve::gateway,
     },
     config::{Config, Environment},
@@ -115,6 +115,7 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     tasks.spawn(listen::serve(inside, instance.router.clone(), stop.clone(), DRAIN));
     let mut settings = edge_config(&config, edge_token, instance.keys.bundle_kid(), Some(inside_address))?;
     settings.origin_rewrite = options.origin.is_some();
+    settings.origin_ca = options.origin_ca.as_deref().map(read_ca).transpose()?;
     settings.filter_lists.extend(lists);
     let edge = Edge::start(settings, Arc::clone(&clock), stop.clone()).await?;
     let deliveries = sandbox.start_deliveries();
@@ -133,6 +134,9 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
         (hosts.front.clone(), front::router(&hosts, &ads, &stats)),
     ];
     setup::announce(&hosts, &data);
+    if let Some(origin) = &options.origin {
+        tokio::spawn(tell_if_away(Arc::clone(&edge), hosts.site.clone(), origin.clone()));
+    }
     let public_stop = CancellationToken::new();
     listen::stop_when_asked(public_stop.clone());
     tasks.spawn(end_streams(instance.server, public_stop.clone()));
@@ -178,6 +182,16 @@ fn open_sandbox(
 
 async fn loopback() -> anyhow::Result<TcpListener> {
     listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), "--port").await
+}
+
+/// Says at once if a real site does not answer, rather than to the first reader. The log says why.
+async fn tell_if_away(edge: Arc<Edge>, site: String, origin: url::Url) {
+    let request = Request::head("/").header(header::HOST, site).body(Body::empty());
+    let Ok(request) = request else { return };
+    let answer = edge.handle(request, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    if matches!(answer.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
+        println!("  {origin} does not answer: its pages will say so until it does. See the warning for the reason.\n");
+    }
 }
 
 /// Every host of the demo on one listener.

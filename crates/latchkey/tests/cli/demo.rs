@@ -58,3 +58,24 @@ fn damaged_data_is_named_and_left_as_it_is() {
     running.signal("INT");
     assert_eq!(running.ends().0, Some(0), "the whole data go on");
 }
+
+#[test]
+fn a_real_site_that_does_not_answer_is_said_at_the_start() {
+    let place = Place::new();
+    let port = free_port().to_string();
+    let arguments = ["demo", "--port", port.as_str(), "--origin", "https://127.0.0.1:1/"];
+    let mut running = place.start(&arguments, "demo is ready");
+    running.waits_for("https://127.0.0.1:1/ does not answer");
+    running.signal("INT");
+    assert_eq!(running.ends().0, Some(0), "{}", running.said());
+
+    let none = ["--origin-ca", "none.pem"];
+    let refused = place.run(&[&arguments[..], &none].concat()).is(3);
+    refused.says(&["none.pem, which cannot be read", "PEM"]);
+    place.write("list.txt", "no certificate");
+    let refused = place
+        .run(&[&arguments[..], &["--origin-ca", "list.txt"]].concat())
+        .is(3);
+    refused.says(&["origin_ca cannot be used: there is none", "BEGIN CERTIFICATE"]);
+    place.run(&["demo", "--origin-ca", "x"]).is(2).says(&["--origin"]);
+}

@@ -3,6 +3,7 @@
 mod access;
 mod caches;
 mod cards;
+mod origin;
 mod pages;
 mod paying;
 mod pictures;
