@@ -15,7 +15,7 @@ use serde_json::json;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::world::{EDGE_TOKEN, World};
+use crate::world::{EDGE_TOKEN, World, each_world};
 
 /// Asks for a stream after `number`; gives what kind of answer came, and its body.
 async fn ask(world: &World, number: u64) -> (String, BodyDataStream) {
@@ -61,98 +61,108 @@ async fn revoke_elsewhere(world: &World) -> u64 {
 
 #[tokio::test]
 async fn the_stream_says_at_once_what_was_revoked() {
-    let world = World::new().await;
-    let (kind, mut stream) = ask(&world, 0).await;
-    assert_eq!(kind, "text/event-stream");
-    let (id, first) = next(&mut stream).await.unwrap();
-    assert_eq!(
-        (id.as_str(), first.last, first.entries.len(), first.complete),
-        ("0", 0, 0, true)
-    );
+    each_world(async |world| {
+        let (kind, mut stream) = ask(world, 0).await;
+        assert_eq!(kind, "text/event-stream");
+        let (id, first) = next(&mut stream).await.unwrap();
+        assert_eq!(
+            (id.as_str(), first.last, first.entries.len(), first.complete),
+            ("0", 0, 0, true)
+        );
 
-    let mut times = vec![];
-    for number in 1..=5 {
-        let mut payer = world.payer(&format!("ada{number}@example.org")).await;
-        world.enter(&mut payer).await;
-        let asked = Instant::now();
-        payer.submit("/account", "/sign-out", &[]).await;
-        let (id, page) = next(&mut stream).await.unwrap();
-        times.push(asked.elapsed());
-        assert_eq!((id, page.last, page.entries.len()), (number.to_string(), number, 1));
-    }
-    times.sort();
-    println!(
-        "from the request to sign out to the event, the page with the button included: median {:?}, longest {:?}",
-        times[2], times[4]
-    );
-    assert!(times[2] < Duration::from_millis(900), "{times:?}");
+        let mut times = vec![];
+        for number in 1..=5 {
+            let mut payer = world.payer(&format!("ada{number}@example.org")).await;
+            world.enter(&mut payer).await;
+            let asked = Instant::now();
+            payer.submit("/account", "/sign-out", &[]).await;
+            let (id, page) = next(&mut stream).await.unwrap();
+            times.push(asked.elapsed());
+            assert_eq!((id, page.last, page.entries.len()), (number.to_string(), number, 1));
+        }
+        times.sort();
+        println!(
+            "from the request to sign out to the event, the page with the button included: median {:?}, longest {:?}",
+            times[2], times[4]
+        );
+        assert!(times[2] < Duration::from_millis(900), "{times:?}");
 
-    let (_, mut later) = ask(&world, 3).await;
-    let (id, page) = next(&mut later).await.unwrap();
-    assert_eq!(
-        (id.as_str(), page.entries.len()),
-        ("5", 2),
-        "a stream goes on from where the edge is"
-    );
+        let (_, mut later) = ask(world, 3).await;
+        let (id, page) = next(&mut later).await.unwrap();
+        assert_eq!(
+            (id.as_str(), page.entries.len()),
+            ("5", 2),
+            "a stream goes on from where the edge is"
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn another_servers_revocation_is_found_within_a_second_or_so() {
-    let world = World::new().await;
-    let (_, mut stream) = ask(&world, 0).await;
-    next(&mut stream).await.unwrap();
-    let revoked = Instant::now();
-    let number = revoke_elsewhere(&world).await;
-    assert_eq!(next(&mut stream).await.unwrap().1.last, number);
-    assert!(revoked.elapsed() < Duration::from_secs(4), "{:?}", revoked.elapsed());
+    each_world(async |world| {
+        let (_, mut stream) = ask(world, 0).await;
+        next(&mut stream).await.unwrap();
+        let revoked = Instant::now();
+        let number = revoke_elsewhere(world).await;
+        assert_eq!(next(&mut stream).await.unwrap().1.last, number);
+        assert!(revoked.elapsed() < Duration::from_secs(4), "{:?}", revoked.elapsed());
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn streams_are_bounded_and_who_finds_no_room_gets_a_page() {
-    let world = World::new().await;
-    let mut streams = vec![];
-    for _ in 0..MAX_STREAMS {
-        streams.push(ask(&world, 0).await);
-    }
-    assert!(streams.iter().all(|(kind, _)| kind == "text/event-stream"));
-    let (kind, mut page) = ask(&world, 0).await;
-    assert_eq!(kind, "application/json");
-    let page = RevocationPage::parse(&page.next().await.unwrap().unwrap()).unwrap();
-    assert!(page.complete);
-    drop(streams.pop());
-    assert_eq!(
-        ask(&world, 0).await.0,
-        "text/event-stream",
-        "room that was left is free again"
-    );
+    each_world(async |world| {
+        let mut streams = vec![];
+        for _ in 0..MAX_STREAMS {
+            streams.push(ask(world, 0).await);
+        }
+        assert!(streams.iter().all(|(kind, _)| kind == "text/event-stream"));
+        let (kind, mut page) = ask(world, 0).await;
+        assert_eq!(kind, "application/json");
+        let page = RevocationPage::parse(&page.next().await.unwrap().unwrap()).unwrap();
+        assert!(page.complete);
+        drop(streams.pop());
+        assert_eq!(
+            ask(world, 0).await.0,
+            "text/event-stream",
+            "room that was left is free again"
+        );
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn streams_end_when_the_server_is_to_stop() {
-    let world = World::new().await;
-    let (_, mut stream) = ask(&world, 0).await;
-    next(&mut stream).await.unwrap();
-    world.server.end_streams();
-    let stopping = Instant::now();
-    assert!(next(&mut stream).await.is_none());
-    assert!(stopping.elapsed() < Duration::from_millis(900));
-    assert_eq!(ask(&world, 0).await.0, "application/json");
+    each_world(async |world| {
+        let (_, mut stream) = ask(world, 0).await;
+        next(&mut stream).await.unwrap();
+        world.server.end_streams();
+        let stopping = Instant::now();
+        assert!(next(&mut stream).await.is_none());
+        assert!(stopping.elapsed() < Duration::from_millis(900));
+        assert_eq!(ask(world, 0).await.0, "application/json");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_edge_that_has_seen_more_than_there_is_is_told_so() {
-    let world = World::new().await;
-    let number = revoke_elsewhere(&world).await;
-    let page = world
-        .edge(
-            "GET",
-            &format!("/edge/v1/revocations?after={}", number + 40),
-            json!(null),
-        )
-        .await;
-    assert_eq!(page.json()["last"], number, "as after a restore from a backup");
-    let (_, mut stream) = ask(&world, number + 40).await;
-    assert_eq!(next(&mut stream).await.unwrap().1.last, number);
-    revoke_elsewhere(&world).await;
-    assert_eq!(next(&mut stream).await.unwrap().1.entries.len(), 1);
+    each_world(async |world| {
+        let number = revoke_elsewhere(world).await;
+        let page = world
+            .edge(
+                "GET",
+                &format!("/edge/v1/revocations?after={}", number + 40),
+                json!(null),
+            )
+            .await;
+        assert_eq!(page.json()["last"], number, "as after a restore from a backup");
+        let (_, mut stream) = ask(world, number + 40).await;
+        assert_eq!(next(&mut stream).await.unwrap().1.last, number);
+        revoke_elsewhere(world).await;
+        assert_eq!(next(&mut stream).await.unwrap().1.entries.len(), 1);
+    })
+    .await;
 }
