@@ -1,9 +1,6 @@
 //! Log lines hold no secret and no address: a whole walk with everything that can be logged, and then a search.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::{cell::RefCell, io, sync::Once};
 
 use axum::{
     body::Body,
@@ -19,19 +16,37 @@ use crate::world::{EDGE_TOKEN, HOST, WEBHOOK_SECRET, World, each_world};
 
 const ADDRESS: &str = "ada@example.org";
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What was logged on this thread: one test, whose runtime has no other.
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes log lines to [`LINES`].
+struct Lines;
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Collects for the whole process: `tracing` remembers of each place that logs whether anybody listens, and another test, on a thread
+/// where nobody does, may be the first to come by.
+fn collect() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_env_filter(EnvFilter::new("off,latchkey=trace"))
+            .with_ansi(false)
+            .with_writer(|| Lines)
+            .init();
+    });
+    LINES.take();
 }
 
 /// Everything that must not be logged, with a name for the message.
@@ -148,24 +163,14 @@ async fn walk(world: &World, secrets: &mut Secrets) {
 #[tokio::test]
 async fn log_lines_hold_no_secret_and_no_address() {
     each_world(async |world| {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        // The test's runtime has one thread, so that the tasks of the walk log here too.
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(EnvFilter::new("off,latchkey=trace"))
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
+        collect();
         let mut secrets = Secrets::default();
         secrets.add("address", ADDRESS);
         secrets.add("edge token", EDGE_TOKEN);
         secrets.add("webhook secret", WEBHOOK_SECRET);
         secrets.add("site secret", "secret of news");
-        {
-            let _guard = tracing::subscriber::set_default(subscriber);
-            walk(world, &mut secrets).await;
-        }
-        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        walk(world, &mut secrets).await;
+        let text = String::from_utf8(LINES.take()).unwrap();
         for expected in [
             "customer synced",
             "a letter did not go out",
