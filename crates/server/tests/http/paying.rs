@@ -231,6 +231,36 @@ async fn while_stripe_is_away_the_return_waits_and_then_leads_on() {
 }
 
 #[tokio::test]
+async fn money_that_is_on_its_way_for_days_is_said_to_be_and_gives_nothing_yet() {
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let session = world.begin_checkout(&mut browser, "ada@example.org").await;
+        world.stripe.pay_slowly(&session);
+        let wait = browser
+            .get(&format!("/return?session_id={session}"))
+            .await
+            .location()
+            .to_owned();
+        let page = browser.get(&wait).await;
+        assert!(
+            page.body.contains("on its way") && page.header("refresh") == "4",
+            "{page:?}"
+        );
+        assert!(browser.get("/account").await.location().starts_with("/sign-in"));
+        // It arrives.
+        world.stripe.pay(&session);
+        assert!(
+            browser
+                .get(&wait)
+                .await
+                .location()
+                .starts_with("https://news.example.org/")
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn while_stripe_refuses_our_key_a_payer_waits_and_is_led_on() {
     each_world(async |world| {
         let mut browser = world.browser();

@@ -46,6 +46,13 @@ impl FakeStripe {
         self.state.lock().unwrap().down = down;
     }
 
+    /// The reader is done, and the money is on its way for days.
+    pub(crate) fn pay_slowly(&self, session: &str) {
+        let mut state = self.state.lock().unwrap();
+        let (_, session) = state.sessions.iter_mut().find(|(_, s)| s.id == session).unwrap();
+        session.status = Some("complete".into());
+    }
+
     /// The payment goes through between the two reads that the return makes at once.
     pub(crate) fn pay_between_reads(&self, session: &str) {
         *self.paid_between.lock().unwrap() = Some(session.to_owned());
