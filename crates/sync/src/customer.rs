@@ -14,9 +14,11 @@ use crate::{Sync, SyncError};
 
 /// How long a lease lasts if its worker dies, in milliseconds; longer than every retry of one read of Stripe.
 const LEASE: i64 = 90 * SECOND;
-/// How often a busy customer is asked for again, and how long to wait between, before giving up.
-const LEASE_TRIES: u32 = 40;
-const LEASE_WAIT: Duration = Duration::from_millis(100);
+/// How often a busy customer is asked for again before giving up, and how long to wait between: short at first, since a reader who
+/// comes back from Checkout waits here while the webhook's worker reads the same customer.
+const LEASE_TRIES: u32 = 44;
+const LEASE_WAIT_FIRST: Duration = Duration::from_millis(5);
+const LEASE_WAIT_MOST: Duration = Duration::from_millis(100);
 /// How soon a customer whose sync failed for a passing reason is tried again, in milliseconds.
 const RETRY_AFTER: i64 = 5 * SECOND;
 /// The same where only a person can mend the reason: a key that Stripe refuses or that is another account's, an answer that
@@ -45,6 +47,7 @@ impl Sync {
     /// a busy customer reads again afterwards, since the other's answer may be older than the reason for this call.
     pub async fn sync_customer(&self, customer: &str) -> Result<SyncReport, SyncError> {
         let owner = self.ids.event().to_string();
+        let mut wait = LEASE_WAIT_FIRST;
         for _ in 0..LEASE_TRIES {
             let now = self.clock.now();
             if self
@@ -54,7 +57,8 @@ impl Sync {
             {
                 return self.sync_leased(customer, &owner).await;
             }
-            tokio::time::sleep(LEASE_WAIT).await;
+            tokio::time::sleep(wait).await;
+            wait = wait.saturating_mul(2).min(LEASE_WAIT_MOST);
         }
         Err(SyncError::Busy {
             customer: customer.to_owned(),
