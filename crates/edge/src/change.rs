@@ -152,9 +152,9 @@ enum Collected {
     Late,
 }
 
-async fn collect(body: Body, max: usize, until: Instant) -> Collected {
+async fn collect(body: Body, length: Option<usize>, max: usize, until: Instant) -> Collected {
     let mut stream = body.into_data_stream();
-    let mut read = BytesMut::new();
+    let mut read = BytesMut::with_capacity(length.unwrap_or_default().min(max));
     loop {
         match timeout_at(until, stream.next()).await {
             Err(_) => return Collected::Late,
@@ -229,7 +229,7 @@ pub(crate) async fn finish(
         return pages::head_only(Response::from_parts(parts, Body::empty()));
     }
     let until = Instant::now() + edge.config.limits.page_timeout;
-    let original = match collect(body, edge.config.limits.max_page_bytes, until).await {
+    let original = match collect(body, length, edge.config.limits.max_page_bytes, until).await {
         Collected::Whole(bytes) => bytes,
         Collected::Larger(body) => {
             edge.counters.too_large();

@@ -3,11 +3,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
+use foldhash::quality::RandomState;
 use latchkey_token::PassClaims;
 use tokio::time::Instant;
 
@@ -91,6 +92,9 @@ struct Pages {
 }
 
 /// Changed pages, admitted when they are seen for the second time.
+///
+/// Each whole page is hashed at each request, so that the hash is one for long inputs. That two pages with the same hash are
+/// told apart rests on the comparison of their bytes, never on the hash.
 pub(crate) struct PageMemo {
     hasher: RandomState,
     max_bytes: usize,
@@ -100,7 +104,7 @@ pub(crate) struct PageMemo {
 impl PageMemo {
     pub(crate) fn new(max_bytes: usize) -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             max_bytes,
             pages: Mutex::default(),
         }

@@ -1,5 +1,7 @@
 //! What is to be done with the answer to one request, decided before the origin is asked.
 
+use std::sync::Arc;
+
 use http::{
     HeaderMap, HeaderValue, Method, Request,
     header::{ACCEPT_ENCODING, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE},
@@ -24,7 +26,7 @@ pub(crate) struct Plan {
     /// Whether ads are taken out.
     pub(crate) strip: bool,
     /// The call or the thanks.
-    pub(crate) words: Option<Words>,
+    pub(crate) words: Option<Arc<Words>>,
     /// Whether the page is shown in a frame of another, where no call belongs.
     pub(crate) framed: bool,
     /// Whether the answer is looked at in the first place.
@@ -70,7 +72,10 @@ impl Plan {
             visit.site.thanks()
         } else {
             // The way back after paying must be one that every party takes.
-            visit.site.call(crate::wellformed::to_path(target).unwrap_or("/"))
+            visit
+                .site
+                .call(crate::wellformed::to_path(target).unwrap_or("/"))
+                .map(Arc::new)
         };
         let asks_for_page = match destination {
             Some(name) => name == "document" || framed,

@@ -25,6 +25,7 @@ pub(crate) struct Site {
     /// Changes with everything that decides how a page is changed, beside the class.
     pub(crate) variant: String,
     pub(crate) passes: PassMemo,
+    thanks: Option<Arc<Words>>,
     support: String,
 }
 
@@ -53,6 +54,7 @@ impl Snapshot {
                 guard_src,
                 variant: String::new(),
                 passes: PassMemo::default(),
+                thanks: thanks(&policy).map(Arc::new),
                 support,
                 policy,
                 rules,
@@ -85,7 +87,7 @@ fn variant(site: &Site) -> String {
     } else {
         b"-"
     });
-    for words in [site.call("/"), site.thanks()].into_iter().flatten() {
+    for words in [site.call("/").map(Arc::new), site.thanks()].into_iter().flatten() {
         context.update(words.top.as_bytes());
         context.update(words.bottom.as_bytes());
     }
@@ -127,15 +129,8 @@ impl Site {
     }
 
     /// The thanks in its place.
-    pub(crate) fn thanks(&self) -> Option<Words> {
-        let html = |place| latchkey_page::thanks_html(&self.policy, place);
-        let wanted = self.policy.call.enabled && !self.policy.call.thanks.is_empty();
-        wanted
-            .then(|| Words {
-                top: html(Place::Top),
-                bottom: html(Place::Bottom),
-            })
-            .and_then(Words::some)
+    pub(crate) fn thanks(&self) -> Option<Arc<Words>> {
+        self.thanks.clone()
     }
 
     /// Whether nothing is stripped on `path`, in the form in which rules see it.
@@ -146,6 +141,17 @@ impl Site {
             .iter()
             .any(|pattern| matches(pattern, path))
     }
+}
+
+fn thanks(policy: &SitePolicy) -> Option<Words> {
+    let html = |place| latchkey_page::thanks_html(policy, place);
+    let wanted = policy.call.enabled && !policy.call.thanks.is_empty();
+    wanted
+        .then(|| Words {
+            top: html(Place::Top),
+            bottom: html(Place::Bottom),
+        })
+        .and_then(Words::some)
 }
 
 /// Whether `path` begins with `pattern`, or is of its form if it has `*` (any characters).
