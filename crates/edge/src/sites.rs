@@ -27,6 +27,8 @@ pub(crate) struct Site {
     pub(crate) passes: PassMemo,
     thanks: Option<Arc<Words>>,
     support: String,
+    /// Where readers sign in.
+    sign_in: String,
 }
 
 /// What one bundle says.
@@ -48,14 +50,16 @@ impl Snapshot {
             let guard = latchkey_page::guard_script(&rules);
             let guard_src = format!("/.latchkey/assets/guard-{}.js", rules.version());
             let support = bundle.support_url.clone();
+            let account = bundle.issuer.trim_end_matches('/');
             let mut site = Site {
                 verifier,
                 guard,
                 guard_src,
                 variant: String::new(),
                 passes: PassMemo::default(),
-                thanks: thanks(&policy).map(Arc::new),
+                thanks: thanks(&policy, &format!("{account}/account")).map(Arc::new),
                 support,
+                sign_in: format!("{account}/sign-in"),
                 policy,
                 rules,
             };
@@ -117,7 +121,8 @@ impl Site {
             .finish();
         let join = if self.support.contains('?') { '&' } else { '?' };
         let href = format!("{}{join}{query}", self.support);
-        let html = |place| latchkey_page::call_html(&self.policy, &href, place);
+        let sign_in = format!("{}?{query}", self.sign_in);
+        let html = |place| latchkey_page::call_html(&self.policy, &href, &sign_in, place);
         self.policy
             .call
             .enabled
@@ -143,8 +148,8 @@ impl Site {
     }
 }
 
-fn thanks(policy: &SitePolicy) -> Option<Words> {
-    let html = |place| latchkey_page::thanks_html(policy, place);
+fn thanks(policy: &SitePolicy, account: &str) -> Option<Words> {
+    let html = |place| latchkey_page::thanks_html(policy, account, place);
     let wanted = policy.call.enabled && !policy.call.thanks.is_empty();
     wanted
         .then(|| Words {

@@ -52,12 +52,8 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
 /// The key that seals what is secret in the database.
 pub(crate) fn seal_key(environment: &Environment) -> anyhow::Result<SealKey> {
     let text = Secrets(environment).required("LATCHKEY_SEAL_KEY")?;
-    SealKey::from_base64(text.expose()).map_err(|why| {
-        setting(format!(
-            "LATCHKEY_SEAL_KEY cannot be used: {why}\n  help: make one with `openssl rand -base64 32`"
-        ))
-        .into()
-    })
+    SealKey::from_base64(text.expose())
+        .map_err(|why| setting(format!("LATCHKEY_SEAL_KEY cannot be used: {why}")).into())
 }
 
 impl Instance {

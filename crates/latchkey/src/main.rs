@@ -9,7 +9,7 @@ mod demo;
 mod instance;
 mod listen;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
 
@@ -84,6 +84,7 @@ fn runtime(environment: &Environment, work: impl Future<Output = anyhow::Result<
         .map_err(|why| ConfigError::Parse(format!("  LATCHKEY_LOG={wanted} cannot be read: {why}")))?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     tokio::runtime::Builder::new_multi_thread()

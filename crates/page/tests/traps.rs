@@ -204,8 +204,18 @@ fn other_encodings_pass_untouched_or_byte_for_byte() {
 fn calls_stand_at_top_and_bottom_or_where_the_page_marks_their_place() {
     let mut site = SitePolicy::new(SiteId::parse("sit_news").unwrap(), "The <Post>".into());
     site.call.text = "Support {name} – go ad-free!".into();
-    let top = call_html(&site, "https://account.example/support?site=sit_news&to=/a", Place::Top);
-    let bottom = call_html(&site, "https://account.example/support", Place::Bottom);
+    let top = call_html(
+        &site,
+        "https://account.example/support?site=sit_news&to=/a",
+        "https://account.example/sign-in",
+        Place::Top,
+    );
+    let bottom = call_html(
+        &site,
+        "https://account.example/support",
+        "https://account.example/sign-in",
+        Place::Bottom,
+    );
     assert!(
         top.contains("The &lt;Post&gt; &#8211; go") && top.contains("&amp;to=/a"),
         "{top}"

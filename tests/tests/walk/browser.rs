@@ -6,6 +6,7 @@ use fantoccini::{
     Client, ClientBuilder, Locator,
     actions::{InputSource, KeyAction, KeyActions},
     elements::Element,
+    error::CmdError,
     key::Key,
     wd::WebDriverCompatibleCommand,
 };
@@ -195,14 +196,26 @@ impl Browser {
 
     /// Types into a field what replaces its content.
     pub(crate) async fn fill(&self, selector: &str, text: &str) {
-        let field = self.element(selector).await;
-        field.clear().await.expect(selector);
-        field.send_keys(text).await.expect(selector);
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let field = self.element(selector).await;
+            let cleared = field.clear().await;
+            if !gone(&cleared, until) {
+                cleared.expect(selector);
+                return field.send_keys(text).await.expect(selector);
+            }
+        }
     }
 
     /// Presses a button or follows a link.
     pub(crate) async fn press(&self, selector: &str) {
-        self.element(selector).await.click().await.expect(selector);
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let clicked = self.element(selector).await.click().await;
+            if !gone(&clicked, until) {
+                return clicked.expect(selector);
+            }
+        }
     }
 
     /// Chooses the option whose label begins so.
@@ -314,3 +327,9 @@ impl Browser {
 
 /// One tab or window.
 pub(crate) type Tab = fantoccini::wd::WindowHandle;
+
+/// Whether the page was replaced between finding an element and using it, so that it is to be found again; not after `until`.
+fn gone(used: &Result<(), CmdError>, until: tokio::time::Instant) -> bool {
+    let stale = used.as_ref().is_err_and(CmdError::is_stale_element_reference);
+    stale && tokio::time::Instant::now() < until
+}

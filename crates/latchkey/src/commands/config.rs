@@ -6,8 +6,8 @@ use anyhow::Context;
 
 use crate::{
     cli::{ConfigCommand, Exit},
-    commands::serve::gateway,
-    config::{Config, Environment, Secrets, VARIABLES, example, without_password},
+    commands::serve::{NEEDED, gateway, mailer},
+    config::{Config, Environment, Secrets, VARIABLES, example, examples, without_password},
     instance::seal_key,
 };
 
@@ -40,19 +40,22 @@ fn check(file: &Path, environment: &Environment) -> anyhow::Result<Exit> {
                 findings.push(format!("{error:#}"));
             }
         }
-        let needed = variable.name != "DATABASE_URL" && variable.name != "LATCHKEY_SMTP_PASSWORD";
-        if needed && matches!(state, Ok(NOT_SET)) {
+        if NEEDED.contains(&variable.name) && matches!(state, Ok(NOT_SET)) {
             findings.push(format!(
-                "`latchkey serve` also needs {}; see .env.example",
+                "{} is not set, and `latchkey serve` needs it\n  help: `latchkey config env-example` says what it is",
                 variable.name
             ));
         }
+    }
+    findings.extend(examples(&config).iter().map(ToString::to_string));
+    if let Err(error) = mailer(&config, environment) {
+        findings.push(format!("{error:#}"));
     }
     if findings.is_empty() {
         println!("\n# The configuration is in order.");
         return Ok(Exit::Done);
     }
-    println!("\n# The file is in order. Of the secrets:");
+    println!("\n# The file can be read. Before `latchkey serve` works as you wish:");
     for finding in findings {
         println!("#   {}", finding.replace('\n', "\n#   "));
     }

@@ -41,6 +41,8 @@ pub(crate) fn run(file: &Path, init: &Init) -> anyhow::Result<Exit> {
         .write_all(TEMPLATE.as_bytes())
         .with_context(|| format!("writing {}", file.display()))?;
     println!("Wrote {}.", file.display());
-    println!("Next: fill in publication, account_origin, [[site]] and [[plan]]; then `latchkey config check`.");
+    println!(
+        "Next: fill in publication, account_origin, [mail], [[site]] and [[plan]], set the secrets (`latchkey config env-example`), and\nrun `latchkey config check`, which says what is still missing."
+    );
     Ok(Exit::Done)
 }

@@ -14,15 +14,27 @@ use crate::{
     ambient::{SystemClock, SystemIds},
     cli::{Exit, Serve},
     commands::edge::edge_config,
-    config::{Config, Environment, Secrets, setting},
+    config::{Config, Environment, Secrets, examples, setting},
     instance::{Instance, Outside, end_streams, seal_key},
     listen,
 };
+
+/// Secrets without which there is nothing to serve.
+pub(crate) const NEEDED: [&str; 4] = [
+    "LATCHKEY_EDGE_TOKEN",
+    "LATCHKEY_SEAL_KEY",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRETS",
+];
 
 /// Runs the account origin, and the edge beside it if asked, until it is asked to stop.
 pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -> anyhow::Result<Exit> {
     let config = Config::load(file, environment)?;
     let secrets = Secrets(environment);
+    secrets.all(&NEEDED)?;
+    for finding in examples(&config) {
+        tracing::warn!("{finding}");
+    }
     let token = secrets.edge_token()?;
     let gateway = gateway(
         secrets.required("STRIPE_SECRET_KEY")?.expose(),
@@ -82,7 +94,8 @@ pub(crate) fn gateway(key: &str, base_url: Option<Url>) -> anyhow::Result<Gatewa
     Gateway::new(config).context("STRIPE_SECRET_KEY or [stripe] base_url cannot be used")
 }
 
-fn mailer(config: &Config, environment: &Environment) -> anyhow::Result<Arc<dyn Mailer>> {
+/// The way out for letters.
+pub(crate) fn mailer(config: &Config, environment: &Environment) -> anyhow::Result<Arc<dyn Mailer>> {
     let mail = &config.mail;
     let host = mail.smtp_host.clone().ok_or_else(|| {
         setting(

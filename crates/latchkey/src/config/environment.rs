@@ -117,7 +117,8 @@ impl Provider for Override {
 pub(crate) fn example() -> String {
     use std::fmt::Write as _;
     let mut text = String::from(
-        "# Variables that Latchkey reads. Copy to .env and fill in; a secret can also be given as NAME_FILE, a file that holds it.\n\
+        "# Variables that Latchkey reads. Copy to .env, fill in, and load it: `set -a; . ./.env; set +a` in a shell, or systemd's\n\
+         # EnvironmentFile= (Latchkey itself reads no .env). A secret can also be given as NAME_FILE, a file that holds it.\n\
          # Any key of latchkey.toml can be overridden as LATCHKEY_SECTION__KEY, such as LATCHKEY_SERVER__LISTEN=0.0.0.0:8300.\n",
     );
     for variable in VARIABLES {

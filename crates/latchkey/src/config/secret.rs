@@ -11,9 +11,10 @@ pub(crate) const MIN_EDGE_TOKEN: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretsError {
     #[error(
-        "{0} is not set\n  help: see .env.example for what it is and how to make one; {0}_FILE may name a file that holds it"
+        "not set: {}\n  help: `latchkey config env-example` says what each is and how to make one; NAME_FILE may name a file that holds it",
+        .0.join(", ")
     )]
-    Missing(&'static str),
+    Missing(Vec<&'static str>),
     #[error("{name}_FILE names {path}, which cannot be read: {why}")]
     File {
         name: &'static str,
@@ -48,7 +49,22 @@ impl Secrets<'_> {
 
     /// A secret that must be there.
     pub(crate) fn required(&self, name: &'static str) -> Result<Secret, SecretsError> {
-        self.optional(name)?.ok_or(SecretsError::Missing(name))
+        self.optional(name)?.ok_or(SecretsError::Missing(vec![name]))
+    }
+
+    /// Fails with every one of `names` that is not there, so that nobody learns of them one by one.
+    pub(crate) fn all(&self, names: &[&'static str]) -> Result<(), SecretsError> {
+        let mut missing = vec![];
+        for name in names {
+            if self.optional(name)?.is_none() {
+                missing.push(*name);
+            }
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(SecretsError::Missing(missing))
+        }
     }
 
     /// The token that edges show to the server.
@@ -72,7 +88,7 @@ impl Secrets<'_> {
             .map(str::to_owned)
             .collect();
         if secrets.is_empty() {
-            Err(SecretsError::Missing("STRIPE_WEBHOOK_SECRETS"))
+            Err(SecretsError::Missing(vec!["STRIPE_WEBHOOK_SECRETS"]))
         } else {
             Ok(secrets)
         }

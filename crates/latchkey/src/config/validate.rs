@@ -214,3 +214,40 @@ fn plans(config: &Config, found: &mut Vec<Finding>) {
         }
     }
 }
+
+/// What still is the example that `latchkey init` wrote. It harms nothing, and works for nobody.
+pub(crate) fn examples(config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let is_example = |host: &str| host.ends_with(".example") || host.contains(".example:");
+    let account = authority(&config.instance.account_origin);
+    if is_example(&account) {
+        found.push(finding(
+            "instance.account_origin",
+            format!("{account} is still the example"),
+            "write the host where your readers shall pay and sign in",
+        ));
+    }
+    for site in &config.sites {
+        for host in site.hosts.iter().filter(|host| is_example(host)) {
+            found.push(finding(
+                format!("site {}", site.id),
+                format!("{host} is still the example"),
+                "write the host on which readers see the site",
+            ));
+        }
+    }
+    for plan in &config.plans {
+        for price in plan
+            .prices
+            .iter()
+            .filter(|price| price.stripe_price.ends_with("replace_me"))
+        {
+            found.push(finding(
+                format!("plan {}, price {}", plan.id, price.id),
+                format!("{} is still the example", price.stripe_price),
+                "make the price in Stripe, and write its id (it begins with price_)",
+            ));
+        }
+    }
+    found
+}

@@ -40,7 +40,11 @@ where
         .route("/_mails", get(async move || super::ads::json(&mailbox())))
         .route(
             "/{number}",
-            get(async move |Path(number): Path<usize>| message(&front_of_one, one().get(number))),
+            get(async move |Path(number): Path<String>| {
+                let letters = one();
+                let letter = number.parse::<usize>().ok().and_then(|number| letters.get(number));
+                message(&front_of_one, letter)
+            }),
         )
 }
 

@@ -3,18 +3,19 @@
 use crate::program::{Place, SECRETS, is_root};
 
 #[test]
-fn init_writes_a_file_that_lacks_nothing_but_the_secrets() {
+fn init_writes_a_file_and_check_says_what_is_to_be_filled_in() {
     let place = Place::new();
     place.run(&["init"]).is(0).says(&["Wrote latchkey.toml", "Next: "]);
     let checked = place.run(&["config", "check"]).is(4);
-    checked
-        .says(&SECRETS.map(|(name, _)| name))
-        .says(&["The file is in order", "see .env.example"]);
+    checked.says(&SECRETS.map(|(name, _)| name)).says(&[
+        "config env-example",
+        "account.publisher.example is still the example",
+        "www.publisher.example is still the example",
+        "price_monthly_replace_me is still the example",
+        "[mail] smtp_host is not set",
+    ]);
 
-    let place = SECRETS
-        .iter()
-        .fold(place, |place, (name, value)| place.set(name, value));
-    let checked = place.run(&["config", "check"]).is(0);
+    let checked = Place::configured().run(&["config", "check"]).is(0);
     let checked = checked.says(&["The configuration is in order", "STRIPE_SECRET_KEY: set [redacted]"]);
     assert!(
         checked.out.parse::<toml::Table>().is_ok(),
@@ -95,8 +96,8 @@ const WRONG: [(&str, &str, &[&str]); 12] = [
         &["instance: `publication` is missing"],
     ),
     (
-        "[\"www.publisher.example\"]",
-        "[\"account.publisher.example\"]",
+        "[\"www.gazette.test\"]",
+        "[\"account.gazette.test\"]",
         &["site sit_news", "account origin too", "help:"],
     ),
     (
@@ -105,8 +106,8 @@ const WRONG: [(&str, &str, &[&str]); 12] = [
         &["instance.account_origin", "is not https", "help:"],
     ),
     (
-        "account.publisher.example\"",
-        "account.publisher.example/pay\"",
+        "account.gazette.test\"",
+        "account.gazette.test/pay\"",
         &["more than an origin", "help:"],
     ),
     (

@@ -42,10 +42,18 @@ impl Place {
         }
     }
 
-    /// With the file that `latchkey init` writes, and every secret set.
+    /// With the file that `latchkey init` writes, filled in, and every secret set.
     pub(crate) fn configured() -> Self {
         let place = Self::new();
         place.run(&["init"]).is(0);
+        let place = place.edit(&[
+            ("account.publisher.example", "account.gazette.test"),
+            ("www.publisher.example", "www.gazette.test"),
+            ("price_monthly_replace_me", "price_1"),
+            ("price_yearly_replace_me", "price_2"),
+            ("# smtp_host = \"smtp.publisher.example\"", "smtp_host = \"localhost\""),
+            ("# from =", "from ="),
+        ]);
         SECRETS
             .iter()
             .fold(place, |place, (name, value)| place.set(name, value))

@@ -11,38 +11,44 @@ fn local() -> (Place, u16, u16) {
     let (server, edge) = (free_port(), free_port());
     let place = Place::configured().edit(&[
         (
-            "https://account.publisher.example",
+            "https://account.gazette.test",
             &format!("http://account.localhost:{server}"),
         ),
         ("127.0.0.1:8300", &format!("127.0.0.1:{server}")),
         ("127.0.0.1:8301", &format!("127.0.0.1:{edge}")),
-        ("www.publisher.example\"]", &format!("{SITE}:{edge}\"]")),
+        ("www.gazette.test\"]", &format!("{SITE}:{edge}\"]")),
         (
             "# base_url = \"http://127.0.0.1:12111/\"",
             "base_url = \"http://127.0.0.1:1/\"",
         ),
-        ("# smtp_host = \"smtp.publisher.example\"", "smtp_host = \"localhost\""),
-        ("# from =", "from ="),
         ("origin = \"http://127.0.0.1:8080\"", "origin = \"http://127.0.0.1:1\""),
     ]);
     (place, server, edge)
 }
 
 #[test]
-fn serve_names_the_secret_that_it_lacks() {
+fn serve_names_every_secret_that_it_lacks_and_the_mail_server() {
     for (name, _) in SECRETS {
         let (place, _, _) = local();
         place
             .set(name, "")
             .run(&["serve"])
             .is(3)
-            .says(&[name, "is not set", "help:"]);
+            .says(&[name, "not set", "help:"]);
     }
-    let place = Place::configured();
-    place
-        .run(&["serve"])
-        .is(3)
-        .says(&["[mail] smtp_host is not set", "help:"]);
+    let (place, _, _) = local();
+    let place = SECRETS.iter().fold(place, |place, (name, _)| place.set(name, ""));
+    place.run(&["serve"]).is(3).says(&SECRETS.map(|(name, _)| name));
+    for (from, to, said) in [
+        ("smtp_host =", "# smtp_host =", "[mail] smtp_host is not set"),
+        ("\nfrom =", "\n# from =", "[mail] from is not set"),
+        ("# smtp_user =", "smtp_user =", "LATCHKEY_SMTP_PASSWORD is not"),
+    ] {
+        let (place, _, _) = local();
+        let place = place.edit(&[(from, to)]);
+        place.run(&["serve"]).is(3).says(&[said, "help:"]);
+        place.run(&["config", "check"]).is(4).says(&[said]);
+    }
 }
 
 #[test]

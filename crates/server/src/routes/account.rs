@@ -52,6 +52,7 @@ struct DeviceView {
     place: String,
     used: String,
     this: bool,
+    of_site: bool,
 }
 
 #[derive(Template)]
@@ -67,6 +68,8 @@ struct AccountPage {
     has_customer: bool,
     devices: Vec<DeviceView>,
     sites: Vec<(String, String)>,
+    /// Whether a site was entered from this browser.
+    reads_here: bool,
 }
 
 pub(crate) async fn show(
@@ -92,6 +95,7 @@ pub(crate) async fn show(
         }
     }
     let bought = subscriptions(&app, &reader).await?;
+    let devices = devices(&app, &reader).await?;
     let view = AccountPage {
         page: Page::new(&app, &browser),
         email: reader.email().map(|(email, _)| view::masked(email)),
@@ -101,7 +105,8 @@ pub(crate) async fn show(
         grants: grants(&app, &reader, &bought).await?,
         subscriptions: bought.iter().filter_map(|own| subscription(&app, own)).collect(),
         has_customer: !customers.is_empty(),
-        devices: devices(&app, &reader).await?,
+        reads_here: devices.iter().any(|device| device.this && device.of_site),
+        devices,
         sites: sites(&app),
     };
     view::show(&browser, StatusCode::OK, &view)
@@ -210,6 +215,7 @@ async fn devices(app: &App, reader: &Reader) -> Result<Vec<DeviceView>, Problem>
     };
     let view = |session: Session| DeviceView {
         place: place(&session),
+        of_site: session.site.is_some(),
         this: session.id == reader.session.id || session.parent.as_ref() == Some(&reader.session.id),
         used: view::day(session.used_at),
         label: session.label,

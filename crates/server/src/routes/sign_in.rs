@@ -38,6 +38,8 @@ pub(crate) struct Request {
 #[template(path = "sign_in.html")]
 struct SignInPage {
     page: Page,
+    /// Whether this browser holds a session that is over.
+    signed_out: bool,
     next: String,
     email: String,
     error: Option<String>,
@@ -66,6 +68,7 @@ pub(crate) async fn show(
     }
     let view = SignInPage {
         page: Page::new(&app, &browser),
+        signed_out: browser.account.is_some(),
         next,
         email: String::new(),
         error: None,
@@ -87,6 +90,7 @@ pub(crate) async fn ask(
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
             let view = SignInPage {
                 page: Page::new(&app, &browser),
+                signed_out: false,
                 next,
                 email: form.email,
                 error: Some(problem.detail),
