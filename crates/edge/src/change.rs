@@ -240,10 +240,12 @@ pub(crate) async fn finish(
         }
         Collected::Broken => {
             edge.counters.origin_failed();
+            tracing::warn!(origin = %visit.host.origin, "the origin's answer broke off in the middle of a page");
             return pages::origin_failed(StatusCode::BAD_GATEWAY);
         }
         Collected::Late => {
             edge.counters.origin_late();
+            tracing::warn!(origin = %visit.host.origin, "the origin did not send a whole page in time");
             return pages::origin_failed(StatusCode::GATEWAY_TIMEOUT);
         }
     };

@@ -184,13 +184,23 @@ async fn loopback() -> anyhow::Result<TcpListener> {
     listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), "--port").await
 }
 
-/// Says at once if a real site does not answer, rather than to the first reader. The log says why.
+/// Says at once if a real site does not answer, or sends everybody elsewhere, rather than to the first reader. The log says why.
 async fn tell_if_away(edge: Arc<Edge>, site: String, origin: url::Url) {
+    let here = format!("http://{site}/");
     let request = Request::head("/").header(header::HOST, site).body(Body::empty());
     let Ok(request) = request else { return };
     let answer = edge.handle(request, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let location = answer
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|location| location.to_str().ok());
     if matches!(answer.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
         println!("  {origin} does not answer: its pages will say so until it does. See the warning for the reason.\n");
+    } else if location == Some(&here) {
+        println!("  {origin} sends its readers to the same page by another scheme: begin with --origin and https.\n");
+    } else if let Some(elsewhere) = location.filter(|location| location.contains("://") && !location.starts_with(&here))
+    {
+        println!("  {origin} sends its readers to {elsewhere}: begin with that address after --origin.\n");
     }
 }
 

@@ -69,6 +69,22 @@ fn a_real_site_that_does_not_answer_is_said_at_the_start() {
     running.signal("INT");
     assert_eq!(running.ends().0, Some(0), "{}", running.said());
 
+    // One that sends everybody elsewhere.
+    let elsewhere = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let site = format!("http://{}/", elsewhere.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in elsewhere.incoming().take(3) {
+            let mut connection = connection.unwrap();
+            let _ = std::io::Read::read(&mut connection, &mut [0; 4096]);
+            let answer = b"HTTP/1.1 301 Moved\r\nLocation: https://www.gazette.test/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = std::io::Write::write_all(&mut connection, answer);
+        }
+    });
+    let mut running = place.start(&["demo", "--port", &port, "--origin", &site], "demo is ready");
+    running.waits_for("sends its readers to https://www.gazette.test/: begin with that address after --origin");
+    running.signal("INT");
+    assert_eq!(running.ends().0, Some(0), "{}", running.said());
+
     let none = ["--origin-ca", "none.pem"];
     let refused = place.run(&[&arguments[..], &none].concat()).is(3);
     refused.says(&["none.pem, which cannot be read", "PEM"]);

@@ -332,14 +332,18 @@ impl Drop for Running {
 
 /// The answer to one GET, head and body, over a connection of its own.
 pub(crate) fn get(port: u16, host: &str, path: &str) -> String {
+    ask(
+        port,
+        &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+/// The answer to one request as it is written, over a connection of its own.
+pub(crate) fn ask(port: u16, request: &str) -> String {
     use std::io::Read;
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("a connection");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    )
-    .expect("a request");
+    stream.write_all(request.as_bytes()).expect("a request");
     let mut answer = vec![];
     stream.read_to_end(&mut answer).expect("an answer");
     String::from_utf8_lossy(&answer).into_owned()

@@ -1,8 +1,13 @@
 //! `latchkey serve` and `latchkey edge`: what they need, what they say, and how they stop.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    sync::mpsc::{Receiver, Sender, channel},
+    time::Duration,
+};
 
-use crate::program::{Place, SECRETS, free_port, get};
+use crate::program::{Place, SECRETS, ask, free_port, get};
 
 const SITE: &str = "news.localhost";
 
@@ -166,4 +171,116 @@ fn a_proxy_that_is_no_network_is_refused() {
         .run(&["serve", "--edge"])
         .is(3)
         .says(&["none.txt cannot be read", "help:"]);
+}
+
+#[test]
+fn an_edge_starts_from_the_kept_bundle_when_the_server_is_gone() {
+    let (place, server, edge) = local();
+    let listed = place.run(&["keys", "list"]).is(0).out;
+    let key = listed.split('"').nth(1).expect("the thumbprint");
+    let place = place
+        .set("LATCHKEY_EDGE__SERVER_URL", &format!("http://127.0.0.1:{server}/"))
+        .set("LATCHKEY_EDGE__BUNDLE_KEY", key)
+        .set("LATCHKEY_EDGE__STATE_DIR", "state");
+    let auth = || get(edge, &format!("{SITE}:{edge}"), "/.latchkey/auth");
+    let mut account = place.start(&["serve"], "The account origin listens on");
+    let mut first = place.start(&["edge"], "The edge listens on");
+    assert!(auth().contains("latchkey-class: free"));
+    first.signal("TERM");
+    assert_eq!(first.ends().0, Some(0), "{}", first.said());
+    account.signal("TERM");
+    assert_eq!(account.ends().0, Some(0), "{}", account.said());
+    let _second = place.start(&["edge"], "The edge listens on");
+    assert!(auth().contains("latchkey-class: free"));
+}
+
+#[test]
+fn an_edge_that_was_set_up_wrongly_says_what_to_change() {
+    for (name, value, said) in [
+        (
+            "LATCHKEY_EDGE__BUNDLE_KEY",
+            "short".to_owned(),
+            "is not a key's thumbprint",
+        ),
+        (
+            "LATCHKEY_EDGE__SERVER_URL",
+            "http://latchkey.internal/".to_owned(),
+            "in the clear",
+        ),
+        (
+            "LATCHKEY_EDGE__ORIGIN_CA",
+            "none.pem".to_owned(),
+            "none.pem, which cannot be read",
+        ),
+    ] {
+        let place = local()
+            .0
+            .set("LATCHKEY_EDGE__BUNDLE_KEY", &"k".repeat(43))
+            .set(name, &value);
+        place.run(&["edge"]).is(3).says(&[said]);
+    }
+}
+
+#[test]
+fn a_delivery_that_was_signed_with_another_secret_is_told_what_to_check() {
+    let (place, server, _) = local();
+    let _running = place.start(&["serve"], "The account origin listens on");
+    let body = "{\"id\":\"evt_1\"}";
+    let answer = ask(
+        server,
+        &format!(
+            "POST /webhooks/stripe HTTP/1.1\r\nHost: account.localhost:{server}\r\nConnection: close\r\n\
+             Stripe-Signature: t=1,v1={}\r\nContent-Length: {}\r\n\r\n{body}",
+            "0".repeat(64),
+            body.len()
+        ),
+    );
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("STRIPE_WEBHOOK_SECRETS"),
+        "{answer}"
+    );
+}
+
+/// An origin that takes one request and answers when told to.
+fn slow_origin() -> (u16, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    let (asked, was_asked) = channel();
+    let (go_on, may_answer) = channel::<()>();
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().expect("a connection");
+        let _ = connection.read(&mut [0; 4096]);
+        asked.send(()).expect("the test waits");
+        let _ = may_answer.recv();
+        let page = "<p>The whole page.";
+        let _ = write!(
+            connection,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{page}",
+            page.len()
+        );
+    });
+    (port, was_asked, go_on)
+}
+
+#[test]
+fn what_was_begun_is_finished_after_a_signal() {
+    let (port, was_asked, go_on) = slow_origin();
+    let (place, _, edge) = local();
+    let place = place.edit(&[(
+        "origin = \"http://127.0.0.1:1\"",
+        &format!("origin = \"http://127.0.0.1:{port}\""),
+    )]);
+    let mut serve = place.start(&["serve", "--edge"], "The edge listens on");
+    let reader = std::thread::spawn(move || get(edge, &format!("{SITE}:{edge}"), "/"));
+    was_asked.recv().expect("the origin is asked");
+    serve.signal("TERM");
+    serve.waits_for("Stopping: what was begun is finished");
+    std::thread::sleep(Duration::from_secs(1));
+    go_on.send(()).expect("the origin waits");
+    let answer = reader.join().expect("the reader");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("The whole page."),
+        "{answer}"
+    );
+    assert_eq!(serve.ends().0, Some(0), "{}", serve.said());
 }
