@@ -3,7 +3,7 @@
 use latchkey_entitlement::{AccountId, Timestamp};
 
 use crate::{
-    Store, StoreError, account,
+    Store, StoreError, account, attempt,
     database::{link::Link, value::args},
     grant, normalise_email,
 };
@@ -132,6 +132,9 @@ async fn prove(
         }
         None => {
             let proven = link.execute_unless_duplicate(PROVE, args![id, email, now]).await?;
+            if proven.is_some() && own.email_proven.as_deref() != Some(email) {
+                attempt::close_sign_ins(link, id, now).await?;
+            }
             Ok(proven.map(|_| ProveOutcome::Proven))
         }
     }
@@ -145,6 +148,7 @@ async fn merge(
     from_email: Option<String>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    attempt::close_sign_ins(link, from, now).await?;
     let mut moved = serde_json::Map::new();
     moved.insert("email_proven".to_owned(), from_email.into());
     // Customers first: a sync that holds one is waited for, and one that comes later finds its lease gone.

@@ -4,7 +4,7 @@ use latchkey_entitlement::{AccountId, EventId, PriceId, SiteId, Timestamp};
 
 use crate::{
     Hash, MAX_ROWS, Store, StoreError,
-    database::{row::Row, value::args},
+    database::{link::Link, row::Row, value::args},
 };
 
 const TABLE: &str = "attempt";
@@ -140,6 +140,11 @@ impl Store {
     }
 }
 
+/// From now on no attempt of the account signs anybody in: whoever began one may be somebody else than the account's owner.
+pub(crate) async fn close_sign_ins(link: &mut Link, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+    link.execute(CLOSE, args![account, now]).await.map(drop)
+}
+
 fn read(row: &Row) -> Result<Attempt, StoreError> {
     Ok(Attempt {
         id: row.parsed(TABLE, "id")?,
@@ -162,6 +167,7 @@ crate::statements! {
     COMPLETE = "UPDATE attempt SET completed_at = $2 WHERE id = $1 AND completed_at IS NULL";
     USE = "UPDATE attempt SET signed_in_at = $3 WHERE id = $1 AND nonce_hash = $2 AND signed_in_at IS NULL \
         AND completed_at IS NOT NULL AND created_at >= $4";
+    CLOSE = "UPDATE attempt SET signed_in_at = $2 WHERE account = $1 AND signed_in_at IS NULL";
     OPEN = "SELECT * FROM attempt WHERE account = $1 AND completed_at IS NULL AND stripe_session IS NOT NULL \
         ORDER BY created_at DESC, id LIMIT $2";
 }

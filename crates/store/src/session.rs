@@ -6,7 +6,7 @@
 use latchkey_entitlement::{AccountId, SessionId, SiteId, Timestamp};
 
 use crate::{
-    Hash, MAX_ROWS, Store, StoreError,
+    Hash, MAX_ROWS, Store, StoreError, attempt,
     database::{link::Link, row::Row, value::args},
 };
 
@@ -156,6 +156,7 @@ impl Store {
     pub async fn end_sessions_of(&self, account: &AccountId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let mut link = self.write().await?;
         let ended = read_all(&mut link, END_ALL, args![account, now]).await?;
+        attempt::close_sign_ins(&mut link, account, now).await?;
         link.commit().await?;
         Ok(ended)
     }

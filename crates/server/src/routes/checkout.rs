@@ -80,7 +80,10 @@ pub(crate) async fn begin(
         }
     };
     // An account of this attempt alone until its address is proven; a doubled click comes to the same one.
-    let account = reader.map_or_else(|| AccountId::from_uuid(uuid), |reader| reader.account.id);
+    let account = match reader {
+        Some(reader) => reader.account.id,
+        None => account_of_attempt(&app, uuid).await?,
+    };
     let now = app.clock.now();
     app.store.create_account(&account, now).await?;
     if let Some(email) = email {
@@ -98,6 +101,22 @@ pub(crate) async fn begin(
         return pay(&app, &browser, &again, &price, &target).await;
     }
     pay(&app, &browser, &attempt, &price, &target).await
+}
+
+/// The account of an attempt that nobody is signed in for. One that was proven meanwhile is somebody's: this browser is not known
+/// to be theirs, and gets another.
+async fn account_of_attempt(app: &App, uuid: Uuid) -> Result<AccountId, Problem> {
+    let own = AccountId::from_uuid(uuid);
+    let taken = app
+        .store
+        .account(&own)
+        .await?
+        .is_some_and(|known| known.email_proven.is_some() || known.merged_into.is_some());
+    Ok(if taken {
+        AccountId::from_uuid(app.ids.uuid())
+    } else {
+        own
+    })
 }
 
 fn find_price(app: &App, id: &str) -> Result<PlanPrice, Problem> {

@@ -29,5 +29,9 @@ pub(crate) async fn leave(
         let ended = app.store.end_session(&reader.session.id, app.clock.now()).await?;
         reader::revoke(&app, &ended).await?;
     }
-    Ok((browser.clear(browser::ACCOUNT), Redirect::to("/sign-in")).into_response())
+    Ok((
+        browser.clear(browser::ACCOUNT).and(&browser, browser::ATTEMPT, "", 0),
+        Redirect::to("/sign-in"),
+    )
+        .into_response())
 }

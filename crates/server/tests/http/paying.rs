@@ -90,6 +90,61 @@ async fn a_stranger_who_opens_the_return_address_is_not_signed_in_and_the_payer_
 }
 
 #[tokio::test]
+async fn who_paid_with_anothers_address_does_not_get_into_the_account_of_who_proved_it() {
+    each_world(async |world| {
+        // The owner of the address may have an account already, or not.
+        for (mallory_mail, has_account) in [("ada@example.org", true), ("bob@example.org", false)] {
+            if has_account {
+                world.signs_in(mallory_mail).await;
+            }
+            let mut mallory = world.browser();
+            let session = world.begin_checkout(&mut mallory, mallory_mail).await;
+            world.stripe.pay(&session);
+            // The return is not opened by the payer; the letter goes to the address, and its owner follows the link.
+            let mut nobody = world.browser();
+            nobody.get(&format!("/return?session_id={session}")).await;
+            world.work_outbox().await;
+            let mut owner = world.browser();
+            let link = world.last_link();
+            owner.get(&link).await;
+            let signed = owner.submit(&link, "/sign-in/link", &[]).await;
+            assert!(!signed.location().starts_with("/sign-in"), "{signed:?}");
+
+            let back = mallory.get(&format!("/return?session_id={session}")).await;
+            assert_eq!(back.location(), "/return?state=mailed", "{back:?}");
+            assert!(mallory.get("/account").await.location().starts_with("/sign-in"));
+            // Nor by beginning once more with the form that was open.
+            let again = world.begin_checkout(&mut mallory, mallory_mail).await;
+            world.stripe.pay(&again);
+            mallory.get(&format!("/return?session_id={again}")).await;
+            let page = mallory.get("/account").await;
+            assert!(
+                page.body.contains("not confirmed yet") || page.location().starts_with("/sign-in"),
+                "{page:?}"
+            );
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_closes_the_way_back_from_a_payment_too() {
+    each_world(async |world| {
+        let mut library = world.signs_in("ada@example.org").await;
+        let session = world.begin_checkout(&mut library, "ada@example.org").await;
+        world.stripe.pay(&session);
+        let mut home = world.signs_in("ada@example.org").await;
+        home.submit("/account", "/account/devices", &[("session", "everywhere")])
+            .await;
+        assert!(library.get("/account").await.location().starts_with("/sign-in"));
+        let back = library.get(&format!("/return?session_id={session}")).await;
+        assert_eq!(back.location(), "/return?state=mailed", "{back:?}");
+        assert!(library.get("/account").await.location().starts_with("/sign-in"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_return_signs_in_once_and_within_a_day() {
     each_world(async |world| {
         let mut browser = world.browser();

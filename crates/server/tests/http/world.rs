@@ -244,6 +244,16 @@ impl World {
         answer.location().rsplit('/').next().unwrap().to_owned()
     }
 
+    /// Somebody who owns the address signs in at a new browser, with the link from the letter.
+    pub(crate) async fn signs_in(&self, email: &str) -> Browser {
+        let mut browser = self.browser();
+        browser.submit("/sign-in", "/sign-in", &[("email", email)]).await;
+        let link = self.last_link();
+        browser.submit(&link, "/sign-in/link", &[]).await;
+        assert_eq!(browser.get("/account").await.status, StatusCode::OK);
+        browser
+    }
+
     /// The whole walk up to a signed-in payer on the account origin.
     pub(crate) async fn payer(&self, email: &str) -> Browser {
         let mut browser = self.browser();
