@@ -211,7 +211,8 @@ pub(crate) async fn finish(
         return Response::from_parts(parts, Body::empty());
     }
     if !change && (text.is_none() || too_large) {
-        if html {
+        // A 304 says nothing of its type, and would give the browser's copy of a page the origin's caching.
+        if html || parts.status == StatusCode::NOT_MODIFIED && plan.asks_for_page {
             forbid_sharing(&mut parts.headers);
         }
         let answer = Response::from_parts(parts, body);

@@ -22,7 +22,7 @@ use crate::{
     connect::{Connector, client, connector},
     cookies::{Cookies, Name},
     counters::{Counters, Counts},
-    headers,
+    enter, headers,
     kept::Kept,
     limits::MAX_TUNNELS,
     memo::PageMemo,
@@ -52,6 +52,9 @@ pub struct Edge {
     pub(crate) counters: Arc<Counters>,
     pub(crate) shutdown: CancellationToken,
 }
+
+/// Where a hand-over arrives.
+const ENTER: &str = "/.latchkey/enter";
 
 /// One request, after it was judged well-formed and its host was found.
 pub(crate) struct Visit {
@@ -166,6 +169,11 @@ impl Edge {
             Ok(host) => host,
             Err(refusal) => {
                 self.counters.refused();
+                // A code must not stay in the address of a page, whatever else is wrong with the request.
+                let uri = request.uri();
+                if uri.path() == ENTER && uri.query().is_some_and(|query| query.contains("code=")) {
+                    return enter::failed("refused", "/");
+                }
                 return pages::refusal(refusal.status, refusal.why);
             }
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aws_lc_rs::{digest, rand};
 use axum::body::Body;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, header::REFERRER_POLICY};
 use url::form_urlencoded;
 
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     pages::{self, CLEAR_SITE_DATA},
     renewal,
     server::CallError,
+    wellformed,
 };
 
 /// Random bytes in a nonce.
@@ -37,7 +38,11 @@ pub(crate) async fn serve(edge: &Arc<Edge>, visit: &Visit, request: &Request<()>
         .get(Name::Nonce)
         .filter(|nonce| is_nonce(nonce));
     let Some(code) = query.get("code") else {
-        return begin(edge, visit, nonce, to);
+        return match query.get("failed") {
+            Some("away") => server_away(to),
+            Some(_) => ask_again(to),
+            None => begin(edge, visit, nonce, to),
+        };
     };
     // A page that is loaded again shows its code again; who is signed in already simply goes on.
     let already = || edge.reader(visit, request).0.reason.honours();
@@ -45,11 +50,11 @@ pub(crate) async fn serve(edge: &Arc<Edge>, visit: &Visit, request: &Request<()>
         return if already() {
             pages::see_other(to, [])
         } else {
-            ask_again(to)
+            failed("refused", to)
         };
     };
     if code.is_empty() || code.len() > MAX_CODE || !code.bytes().all(|b| b.is_ascii_graphic()) {
-        return ask_again(to);
+        return failed("refused", to);
     }
     match edge.server.enter(&visit.host.host, code, nonce).await {
         Ok(entered) => {
@@ -66,24 +71,42 @@ pub(crate) async fn serve(edge: &Arc<Edge>, visit: &Visit, request: &Request<()>
             if already() {
                 pages::see_other(to, [])
             } else {
-                ask_again(to)
+                failed("refused", to)
             }
         }
         Err(why) => {
             tracing::warn!(%why, "a hand-over failed");
-            let content = format!(
-                "<p>Signing in did not finish, because our account server cannot be reached. What you paid for is safe.</p>\n\
-                 <p><a href=\"{}\">Try again</a> or <a href=\"{}\">read on</a>.</p>",
-                again(to),
-                pages::escape(to)
-            );
-            pages::page(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Please try again in a moment",
-                &content,
-            )
+            failed("away", to)
         }
     }
+}
+
+/// Leads on to the page that says what went wrong. Never that page itself at an address with a code in it: a script of the site
+/// could read the address, in the history or as a referrer, and use the code elsewhere.
+pub(crate) fn failed(why: &str, to: &str) -> Response<Body> {
+    let query: String = form_urlencoded::Serializer::new(String::new())
+        .append_pair("failed", why)
+        .append_pair("to", to)
+        .finish();
+    let mut response = pages::see_other(&format!("{}enter?{query}", wellformed::OWN), []);
+    response
+        .headers_mut()
+        .insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn server_away(to: &str) -> Response<Body> {
+    let content = format!(
+        "<p>Signing in did not finish, because our account server cannot be reached. What you paid for is safe.</p>\n\
+         <p><a href=\"{}\">Try again</a> or <a href=\"{}\">read on</a>.</p>",
+        again(to),
+        pages::escape(to)
+    );
+    pages::page(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Please try again in a moment",
+        &content,
+    )
 }
 
 /// Sends the browser to the account origin. A nonce that is there already is kept, so that two tabs can walk at once.

@@ -66,7 +66,8 @@ pub const NONCE_SECONDS: i64 = 10 * 60;
 pub const PASS_COOKIE_SECONDS: i64 = 31 * 24 * 60 * 60;
 /// Life of the refresh cookie and of its mark, in seconds: the 400 days that browsers allow (RFC 6265bis section 5.5).
 pub const SESSION_COOKIE_SECONDS: i64 = 400 * 24 * 60 * 60;
-/// How long an expired pass counts for requests that cannot be sent through a renewal, in seconds.
+/// How long an expired pass counts for requests that cannot be sent through a renewal, in seconds. A client can withhold its refresh
+/// secret, so that this ends with the entitlement, and with a revocation, which the server makes when an entitlement ends early.
 pub const UNRENEWABLE_SECONDS: i64 = 24 * 60 * 60;
 
 /// Bounds that an operator may change.

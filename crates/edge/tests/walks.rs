@@ -54,7 +54,8 @@ async fn the_hand_over_signs_in_the_browser_that_holds_the_nonce_and_no_other() 
         .insert("code-1".to_owned(), hash.clone());
     // Another browser, with a nonce of its own or with none, gets nowhere; neither does a code that was used.
     let none = kit.visit("/.latchkey/enter?code=code-1&to=/article", "").await;
-    assert!(none.status == 403 && none.cookie("latchkey_pass").is_none());
+    assert!(none.status == 303 && none.cookie("latchkey_pass").is_none());
+    assert_eq!(none.location(), "/.latchkey/enter?failed=refused&to=%2Farticle");
     let done = kit
         .visit(
             "/.latchkey/enter?code=code-1&to=/article",
@@ -79,11 +80,12 @@ async fn the_hand_over_signs_in_the_browser_that_holds_the_nonce_and_no_other() 
             &format!("latchkey_nonce={nonce}"),
         )
         .await;
-    assert_eq!(again.status, 403);
+    let told = kit.visit(again.location(), "").await;
+    assert_eq!((again.status.as_u16(), told.status.as_u16()), (303, 403));
     assert!(
-        again.text().contains("/.latchkey/enter?to=%2Farticle"),
+        told.text().contains("/.latchkey/enter?to=%2Farticle"),
         "{}",
-        again.text()
+        told.text()
     );
     let reloaded = kit
         .visit(
@@ -197,8 +199,24 @@ async fn a_server_that_is_down_does_not_lose_the_reader() {
             &format!("latchkey_nonce={nonce}"),
         )
         .await;
-    assert_eq!(answer.status, 503);
-    assert!(answer.text().contains("Try again"));
+    assert_eq!(answer.location(), "/.latchkey/enter?failed=away&to=%2Farticle");
+    let told = kit.visit(answer.location(), "").await;
+    assert_eq!(told.status, 503);
+    assert!(told.text().contains("Try again"));
+}
+
+#[tokio::test]
+async fn a_code_never_stays_in_the_address_of_a_page() {
+    let kit = setup().start().await;
+    let huge = format!("padding={}", "x".repeat(40 * 1024));
+    for cookies in ["", "latchkey_nonce=short", huge.as_str()] {
+        let answer = kit.visit("/.latchkey/enter?code=secret&to=/article", cookies).await;
+        assert_eq!(answer.status, 303, "{} bytes of cookies", cookies.len());
+        assert!(!answer.location().contains("secret"), "{}", answer.location());
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    }
+    // Without a code nothing is at stake, and what is wrong is said on the spot.
+    assert_eq!(kit.visit("/.latchkey/enter?failed=refused", &huge).await.status, 431);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use crate::{
     server::App,
 };
 
+/// How long edges may let an expired pass count for requests that cannot be sent through a renewal, in seconds.
+const UNRENEWED_SECONDS: i64 = 24 * 60 * 60;
 /// How often the last use of a session is written down.
 const TOUCH_EVERY: i64 = HOUR;
 
@@ -100,7 +102,7 @@ pub(crate) async fn revoke(app: &App, ended: &[Session]) -> Result<(), Problem> 
             .map_or(latchkey_entitlement::policy::MAX_OUTAGE_GRACE_SECONDS, |s| {
                 s.outage_grace_seconds
             });
-        let seconds = i64::from(app.config.pass_life_seconds) + i64::from(grace);
+        let seconds = i64::from(app.config.pass_life_seconds) + i64::from(grace).max(UNRENEWED_SECONDS);
         app.store
             .revoke(
                 NewRevocation {

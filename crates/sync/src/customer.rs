@@ -6,7 +6,7 @@ use latchkey_billing::{CustomerState, Derived, IdempotencyKey, NewCustomer, deri
 use latchkey_entitlement::{
     AccountId, Grant, GrantId, Source, Timestamp,
     policy::CLOCK_LEEWAY,
-    time::{HOUR, SECOND},
+    time::{DAY, HOUR, SECOND},
 };
 use latchkey_store::{NewRevocation, SubscriptionRow, SyncCommit, SyncDone};
 
@@ -26,6 +26,8 @@ const RETRY_AFTER: i64 = 5 * SECOND;
 const RETRY_UNMENDED_AFTER: i64 = HOUR;
 /// Longest life of a pass that can be configured, in milliseconds.
 const MAX_PASS_LIFE: i64 = HOUR;
+/// How long edges may let an expired pass count for requests that cannot be sent through a renewal, in milliseconds.
+const MAX_UNRENEWED: i64 = DAY;
 /// Longest alert that is kept, in characters.
 const MAX_ALERT_CHARS: usize = 500;
 
@@ -122,7 +124,13 @@ impl Sync {
             closed = done.closed.len(),
             "customer synced"
         );
-        if !had_something && done.opened.iter().any(|grant| grant.is_live(now)) {
+        let has_something = self
+            .store
+            .grants_of(&account)
+            .await?
+            .iter()
+            .any(|grant| grant.is_live(now));
+        if had_something != has_something {
             self.renew_passes(&account, now).await?;
         }
         if done.still_dirty {
@@ -131,9 +139,9 @@ impl Sync {
         Ok(SyncReport { account, done, state })
     }
 
-    /// Lets every device that is signed in already fetch a new pass at its next click: the one that it has says "nothing paid",
-    /// and would go on saying so for its whole life. Only for accounts that had nothing, since whoever has something must not
-    /// depend on the server for keeping it.
+    /// Lets every device that is signed in already fetch a new pass at its next click: the one that it has says "nothing paid", or
+    /// what ended before its time, and would go on saying so for its whole life. Not for accounts that have something before and
+    /// after, since whoever has something must not depend on the server for keeping it.
     async fn renew_passes(&self, account: &AccountId, now: Timestamp) -> Result<(), SyncError> {
         for session in self.store.sessions_of(account).await? {
             if session.site.is_none() {
@@ -144,7 +152,7 @@ impl Sync {
                 subject: None,
                 session: Some(session.id),
                 not_before: now.seconds(),
-                expires_at: now.plus(MAX_PASS_LIFE + CLOCK_LEEWAY),
+                expires_at: now.plus(MAX_PASS_LIFE + MAX_UNRENEWED + CLOCK_LEEWAY),
             };
             self.store.revoke(older, now).await?;
         }
