@@ -96,6 +96,12 @@ impl Limit {
 }
 
 impl Network {
+    /// Counts one more request of this network for `whom`.
+    pub(crate) async fn limit_for(&self, app: &App, limit: Limit, whom: &str, what: &str) -> Result<(), Problem> {
+        let network = self.0.as_deref().unwrap_or("this machine");
+        limit.hit(app, &format!("{network} {whom}"), what).await
+    }
+
     /// Counts one more request of this network.
     pub(crate) async fn limit(&self, app: &App, limit: Limit, what: &str) -> Result<(), Problem> {
         match &self.0 {

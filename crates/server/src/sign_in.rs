@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use latchkey_entitlement::{
-    AccountId,
+    AccountId, SessionId,
     time::{HOUR, MINUTE},
 };
 use latchkey_store::{Login, NewLogin, ProveOutcome, normalise_email};
@@ -22,13 +22,21 @@ pub(crate) const LOGIN_MINUTES: i64 = 10;
 const PAID_MINUTES: i64 = 24 * 60;
 /// How often a wrong code may be typed.
 pub(crate) const CODE_TRIES: u32 = 5;
-/// Most accounts that claim one address and are looked at.
-const MAX_CLAIMS: u32 = 20;
+/// Most accounts that claim an address and are joined to its owner's at one sign-in; the next one goes on.
+const MAX_JOINED: u32 = 20;
 
+/// Letters to one address asked for from one network.
+const PER_ADDRESS_HERE: Limit = Limit {
+    name: "sign-in-address-network",
+    window_ms: 15 * MINUTE,
+    most: 5,
+};
+/// Letters to one address, whoever asks. Wider than from one network: a stranger must not easily keep the owner from asking, and
+/// nobody's letter-box may be flooded.
 const PER_ADDRESS: Limit = Limit {
     name: "sign-in-address",
     window_ms: 15 * MINUTE,
-    most: 5,
+    most: 20,
 };
 const PER_NETWORK: Limit = Limit {
     name: "sign-in-network",
@@ -53,9 +61,9 @@ pub(crate) async fn ask(
     network
         .limit(app, PER_NETWORK, "Too many letters were asked for from your network.")
         .await?;
-    PER_ADDRESS
-        .hit(app, &email, "Too many letters were asked for to this address.")
-        .await?;
+    let too_many = "Too many letters were asked for to this address.";
+    network.limit_for(app, PER_ADDRESS_HERE, &email, too_many).await?;
+    PER_ADDRESS.hit(app, &email, too_many).await?;
     PER_INSTANCE.hit(app, "all", "Very many people are signing in.").await?;
     let account = account_for(app, &email).await?;
     let code = secrets::typed_code(&app.ids.secret());
@@ -165,33 +173,14 @@ pub(crate) fn code_hash(browser: &Browser, typed: &str) -> latchkey_store::Hash 
     )
 }
 
-/// Whom a proof of `email` would sign in: who has proven it, else the newest account that claims it and has something,
-/// else the newest that claims it, else a new one.
+/// Whom a proof of `email` would sign in: who has proven it, else the newest account that claims it and has something, else the
+/// newest payer's or any that claims it, else a new one.
 async fn account_for(app: &App, email: &str) -> Result<AccountId, Problem> {
     if let Some(account) = app.store.account_by_proven_email(email).await? {
         return Ok(account.id);
     }
     let now = app.clock.now();
-    let mut claims: Vec<_> = app
-        .store
-        .accounts_by_email(email, MAX_CLAIMS)
-        .await?
-        .into_iter()
-        .filter(|a| a.merged_into.is_none() && a.email_proven.is_none() && a.email_unproven.as_deref() == Some(email))
-        .collect();
-    claims.sort_by_key(|account| std::cmp::Reverse(account.created_at));
-    for claim in &claims {
-        if app
-            .store
-            .grants_of(&claim.id)
-            .await?
-            .iter()
-            .any(|grant| grant.is_live(now))
-        {
-            return Ok(claim.id.clone());
-        }
-    }
-    if let Some(claim) = claims.into_iter().next() {
+    if let Some(claim) = app.store.claims_of(email, now, 1).await?.pop() {
         return Ok(claim.id);
     }
     let account = AccountId::from_uuid(app.ids.uuid());
@@ -211,6 +200,7 @@ pub(crate) async fn finish(app: &App, browser: &Browser, login: &Login) -> Resul
     {
         prove(app, &here.account.id, &login.email, Some(here)).await?;
     }
+    join_payers(app, &login.email, here.as_ref()).await?;
     let next = Redirect::to(&crate::target::next_path(Some(&login.return_to)));
     if let Some(here) = &here
         && app
@@ -223,6 +213,18 @@ pub(crate) async fn finish(app: &App, browser: &Browser, login: &Login) -> Resul
     }
     let cookies = reader::sign_in(app, browser, &account).await?;
     Ok((cookies, next).into_response())
+}
+
+/// Joins every other account that paid under this address to its owner's. Who paid on a second device before the address was
+/// proven would go on being charged there unseen; who paid with somebody else's address gives them what was paid for.
+async fn join_payers(app: &App, email: &str, here: Option<&reader::Reader>) -> Result<(), Problem> {
+    for claim in app.store.claims_of(email, app.clock.now(), MAX_JOINED).await? {
+        if app.store.customers_of(&claim.id).await?.is_empty() {
+            break;
+        }
+        prove(app, &claim.id, email, here).await?;
+    }
+    Ok(())
 }
 
 /// Proves the address for `account`.
@@ -242,14 +244,16 @@ async fn prove(
     if first {
         let holder = app.store.account_by_proven_email(email).await?;
         let merging = holder.is_some_and(|holder| holder.id != *account);
-        for session in app.store.sessions_of(account).await? {
+        let sessions = app.store.sessions_of(account).await?;
+        let leads_to_a_site = |id: &SessionId| sessions.iter().any(|session| session.parent.as_ref() == Some(id));
+        for session in &sessions {
             let own = here
                 .is_some_and(|here| session.id == here.session.id || session.parent.as_ref() == Some(&here.session.id));
             if own || (session.site.is_some() && !merging) {
                 continue;
             }
-            if session.site.is_none() && !merging {
-                end_alone(app, &session).await?;
+            if session.site.is_none() && !merging && leads_to_a_site(&session.id) {
+                end_alone(app, session).await?;
                 continue;
             }
             let ended = app.store.end_session(&session.id, now).await?;

@@ -85,6 +85,19 @@ impl Store {
             .transpose()
     }
 
+    /// Accounts that claim an address and have proven none: first those that have something at `now`, then those with a Stripe
+    /// customer, and among equals the newest first, so that no number of idle claims hides a payer's.
+    pub async fn claims_of(&self, email: &str, now: Timestamp, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let email = normalise_email(email)?;
+        self.read()
+            .await?
+            .rows(CLAIMS, args![email, now, capped(limit)])
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
     /// Keeps what was typed; false if there is no such account or it is merged. An address that this account has proven already
     /// is kept as proven only.
     pub async fn set_unproven_email(&self, id: &AccountId, email: &str, _now: Timestamp) -> Result<bool, StoreError> {
@@ -138,6 +151,11 @@ crate::statements! {
     BY_PROVEN = "SELECT * FROM account WHERE email_proven = $1";
     SET_UNPROVEN = "UPDATE account SET email_unproven = CASE WHEN email_proven = $2 THEN NULL ELSE $2 END \
         WHERE id = $1 AND merged_into IS NULL";
+    CLAIMS = "SELECT account.* FROM account WHERE email_unproven = $1 AND email_proven IS NULL AND merged_into IS NULL \
+        ORDER BY CASE WHEN EXISTS (SELECT 1 FROM account_grant WHERE account_grant.account = account.id AND superseded_at IS NULL \
+        AND from_at <= $2 AND (until_at IS NULL OR until_at > $2)) THEN 0 \
+        WHEN EXISTS (SELECT 1 FROM customer WHERE customer.account = account.id) THEN 1 ELSE 2 END, \
+        created_at DESC, id DESC LIMIT $3";
     LIST = "SELECT * FROM account WHERE id > $1 ORDER BY id LIMIT $2";
     SEARCH = "SELECT * FROM account WHERE email_proven LIKE $1 ESCAPE '\\' OR email_unproven LIKE $1 ESCAPE '\\' \
         ORDER BY id LIMIT $2";

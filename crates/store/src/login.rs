@@ -1,4 +1,4 @@
-//! Signing in by mail: a link and a typed code, each of them once, and only the newest ones for an address.
+//! Signing in by mail: a link and a typed code, each of them once, and only the newest ones that a browser asked for.
 
 use latchkey_entitlement::{AccountId, EventId, Timestamp};
 
@@ -67,13 +67,14 @@ pub enum CodeOutcome {
 }
 
 impl Store {
-    /// Records a login; earlier ones for the same address end.
+    /// Records a login; earlier ones that the same browser asked for end. Those of other browsers stay: who asks in somebody
+    /// else's name must not end the owner's letter.
     pub async fn create_login(&self, new: NewLogin) -> Result<(), StoreError> {
         let email = normalise_email(&new.email)?;
-        // Two requests for one address at once: the loser of the unique index ends the winner's and comes after it.
+        // Two requests of one browser at once: the loser of the unique index ends the winner's and comes after it.
         for _ in 0..3 {
             let mut link = self.write().await?;
-            link.execute(END_EARLIER, args![&email, new.now]).await?;
+            link.execute(END_EARLIER, args![&new.browser_hash, new.now]).await?;
             let args = args![
                 &new.id,
                 &new.account,
@@ -90,7 +91,7 @@ impl Store {
             }
         }
         Err(StoreError::Unavailable {
-            what: "many logins for one address at once".to_owned(),
+            what: "many logins of one browser at once".to_owned(),
         })
     }
 
@@ -157,9 +158,9 @@ fn read(row: &Row) -> Result<Login, StoreError> {
 }
 
 crate::statements! {
-    END_EARLIER = "UPDATE login SET ended_at = $2 WHERE email = $1 AND ended_at IS NULL";
+    END_EARLIER = "UPDATE login SET ended_at = $2 WHERE browser_hash = $1 AND ended_at IS NULL";
     CREATE = "INSERT INTO login (id, account, email, link_hash, code_hash, browser_hash, return_to, tries, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9) ON CONFLICT (email) WHERE ended_at IS NULL DO NOTHING";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9) ON CONFLICT (browser_hash) WHERE ended_at IS NULL DO NOTHING";
     BY_LINK = "SELECT * FROM login WHERE link_hash = $1 AND ended_at IS NULL AND expires_at > $2";
     CONSUME = "UPDATE login SET ended_at = $2 WHERE link_hash = $1 AND ended_at IS NULL AND expires_at > $2 RETURNING *";
     TRY = "UPDATE login SET tries = tries + 1 WHERE id = (SELECT id FROM login WHERE browser_hash = $1 \

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use latchkey_billing::{Next, Subscription};
-use latchkey_entitlement::{Grant, Source};
+use latchkey_entitlement::{Grant, SessionId, Source};
 use latchkey_store::Session;
 use serde::Deserialize;
 
@@ -64,6 +64,10 @@ struct AccountPage {
     already: bool,
     stale: bool,
     grants: Vec<GrantView>,
+    /// The last day of what is over, if there is nothing now.
+    ended: Option<String>,
+    /// Whether more than one subscription will be charged again.
+    paid_twice: bool,
     subscriptions: Vec<SubscriptionView>,
     has_customer: bool,
     devices: Vec<DeviceView>,
@@ -94,7 +98,10 @@ pub(crate) async fn show(
             return Ok(Redirect::to("/account").into_response());
         }
     }
-    let bought = subscriptions(&app, &reader).await?;
+    let all = subscriptions(&app, &reader).await?;
+    let ended = all.iter().filter_map(|own| own.ended_at).max().map(view::day);
+    let bought: Vec<Subscription> = all.into_iter().filter(|own| own.ended_at.is_none()).collect();
+    let charged_again = bought.iter().filter(|own| matches!(own.next(), Some(Next::Renews(_))));
     let devices = devices(&app, &reader).await?;
     let view = AccountPage {
         page: Page::new(&app, &browser),
@@ -103,6 +110,8 @@ pub(crate) async fn show(
         already: asked.already.is_some(),
         stale,
         grants: grants(&app, &reader, &bought).await?,
+        ended,
+        paid_twice: charged_again.count() > 1,
         subscriptions: bought.iter().filter_map(|own| subscription(&app, own)).collect(),
         has_customer: !customers.is_empty(),
         reads_here: devices.iter().any(|device| device.this && device.of_site),
@@ -168,13 +177,11 @@ fn reason(source: Source) -> &'static str {
     }
 }
 
-/// The reader's subscriptions that are not over, as Stripe told them last.
+/// The reader's subscriptions, as Stripe told them last.
 async fn subscriptions(app: &App, reader: &Reader) -> Result<Vec<Subscription>, Problem> {
     let rows = app.store.subscriptions_of(&reader.account.id).await?;
-    let read = rows
-        .iter()
-        .filter_map(|row| serde_json::from_str::<Subscription>(&row.body).ok());
-    Ok(read.filter(|own| own.ended_at.is_none()).collect())
+    let read = rows.iter().filter_map(|row| serde_json::from_str(&row.body).ok());
+    Ok(read.collect())
 }
 
 fn subscription(app: &App, own: &Subscription) -> Option<SubscriptionView> {
@@ -205,29 +212,40 @@ fn subscription(app: &App, own: &Subscription) -> Option<SubscriptionView> {
     })
 }
 
+/// One entry for each browser: a site is entered through a session on this origin, and ends with it.
 async fn devices(app: &App, reader: &Reader) -> Result<Vec<DeviceView>, Problem> {
-    let place = |session: &Session| match &session.site {
-        Some(site) => app
-            .config
-            .site(site)
-            .map_or_else(|| site.to_string(), |policy| policy.name.clone()),
-        None => "account pages".to_owned(),
+    let sessions = app.store.sessions_of(&reader.account.id).await?;
+    let is_live = |id: &SessionId| sessions.iter().any(|session| session.id == *id);
+    let is_root = |session: &&Session| session.parent.as_ref().is_none_or(|parent| !is_live(parent));
+    let view = |root: &Session| {
+        let own: Vec<&Session> = sessions
+            .iter()
+            .filter(|session| session.id == root.id || session.parent.as_ref() == Some(&root.id))
+            .collect();
+        let mut places: Vec<String> = own
+            .iter()
+            .filter_map(|session| session.site.as_ref())
+            .map(|site| {
+                let policy = app.config.site(site);
+                policy.map_or_else(|| site.to_string(), |policy| policy.name.clone())
+            })
+            .collect();
+        places.sort();
+        places.dedup();
+        DeviceView {
+            of_site: !places.is_empty(),
+            place: if places.is_empty() {
+                "account pages only".to_owned()
+            } else {
+                places.join(", ")
+            },
+            this: own.iter().any(|session| session.id == reader.session.id),
+            used: view::day(own.iter().map(|session| session.used_at).max().unwrap_or(root.used_at)),
+            label: root.label.clone(),
+            id: root.id.to_string(),
+        }
     };
-    let view = |session: Session| DeviceView {
-        place: place(&session),
-        of_site: session.site.is_some(),
-        this: session.id == reader.session.id || session.parent.as_ref() == Some(&reader.session.id),
-        used: view::day(session.used_at),
-        label: session.label,
-        id: session.id.to_string(),
-    };
-    Ok(app
-        .store
-        .sessions_of(&reader.account.id)
-        .await?
-        .into_iter()
-        .map(view)
-        .collect())
+    Ok(sessions.iter().filter(is_root).map(view).collect())
 }
 
 fn sites(app: &App) -> Vec<(String, String)> {

@@ -1,7 +1,9 @@
 use axum::http::StatusCode;
 use latchkey_entitlement::time::MINUTE;
 
-use crate::world::each_world;
+use serde_json::json;
+
+use crate::world::{HOST, each_world};
 
 #[tokio::test]
 async fn a_payer_signs_in_on_another_browser_with_the_link() {
@@ -138,6 +140,106 @@ async fn only_the_newest_letter_counts_and_for_ten_minutes() {
         assert!(browser.get(&new).await.body.contains("Sign in on this device?"));
         world.clock.advance(10 * MINUTE + 1);
         assert!(browser.get(&new).await.body.contains("no longer holds"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_letter_that_a_stranger_asks_for_does_not_end_the_owners() {
+    each_world(async |world| {
+        let mut owner = world.browser();
+        let fields = [("email", "ada@example.org")];
+        owner.submit("/sign-in", "/sign-in", &fields).await;
+        let (link, code) = (world.last_link(), world.last_code());
+        world.browser().submit("/sign-in", "/sign-in", &fields).await;
+        assert!(owner.get(&link).await.body.contains("Sign in on this device?"));
+        let answer = owner.submit("/sign-in/sent", "/sign-in/code", &[("code", &code)]).await;
+        assert_eq!(answer.location(), "/account", "{}", answer.body);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_asks_from_another_network_is_not_held_up_by_a_stranger() {
+    each_world(async |world| {
+        let fields = [("email", "ada@example.org")];
+        let mut stranger = world.browser_at("198.51.100.7");
+        for _ in 0..5 {
+            let answer = stranger.submit("/sign-in", "/sign-in", &fields).await;
+            assert_eq!(answer.location(), "/sign-in/sent");
+        }
+        // A neighbour's address is the same network.
+        let refused = world
+            .browser_at("198.51.100.9")
+            .submit("/sign-in", "/sign-in", &fields)
+            .await;
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+        let answer = world
+            .browser_at("203.0.113.1")
+            .submit("/sign-in", "/sign-in", &fields)
+            .await;
+        assert_eq!(answer.location(), "/sign-in/sent", "{}", answer.body);
+
+        // Nobody's letter-box is flooded, however many networks ask.
+        let mut sent = 6;
+        for network in 1..=20 {
+            let mut browser = world.browser_at(&format!("192.0.{network}.1"));
+            sent += u32::from(browser.submit("/sign-in", "/sign-in", &fields).await.location() == "/sign-in/sent");
+        }
+        assert_eq!(sent, 20);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_paid_twice_before_confirming_has_both_in_one_account() {
+    each_world(async |world| {
+        let mut laptop = world.payer("ada@example.org").await;
+        let mut phone = world.payer("ada@example.org").await;
+        world.enter(&mut laptop).await;
+        let reads = world.enter(&mut phone).await;
+
+        let tablet = &mut world.signs_in("ada@example.org").await;
+        let account = world
+            .store
+            .account_by_proven_email("ada@example.org")
+            .await
+            .unwrap()
+            .unwrap();
+        let customers = world.store.customers_of(&account.id).await.unwrap();
+        assert_eq!(customers.len(), 2);
+        assert_eq!(world.store.grants_of(&account.id).await.unwrap().len(), 2);
+        let shown = tablet.get("/account").await.body;
+        assert_eq!(shown.matches("Cancel at the end of the period").count(), 2, "{shown}");
+        assert!(shown.contains("You pay for more than one subscription."), "{shown}");
+
+        // The account pages of both browsers are shut: neither was known to be hers. The site goes on where one of them reads.
+        for browser in [&mut laptop, &mut phone] {
+            assert!(browser.get("/account").await.location().starts_with("/sign-in"));
+        }
+        let renewed = json!({"host": HOST, "refresh": reads["refresh"]});
+        assert_eq!(
+            world.edge("POST", "/edge/v1/renew", renewed).await.status,
+            StatusCode::OK
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_proved_an_address_gets_what_is_paid_under_it_later_at_the_next_sign_in() {
+    each_world(async |world| {
+        world.signs_in("ada@example.org").await;
+        world.payer("ada@example.org").await;
+        let account = world
+            .store
+            .account_by_proven_email("ada@example.org")
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(world.store.grants_of(&account.id).await.unwrap().is_empty());
+        world.signs_in("ada@example.org").await;
+        assert_eq!(world.store.grants_of(&account.id).await.unwrap().len(), 1);
     })
     .await;
 }

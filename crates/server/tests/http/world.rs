@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
@@ -11,6 +12,7 @@ use std::{
 use axum::{
     Router,
     body::Body,
+    extract::ConnectInfo,
     http::{HeaderMap, Request, StatusCode, header},
 };
 use http_body_util::BodyExt;
@@ -170,6 +172,15 @@ impl World {
         Browser {
             router: self.router.clone(),
             jar: BTreeMap::new(),
+            peer: None,
+        }
+    }
+
+    /// A browser whose requests come from an address.
+    pub(crate) fn browser_at(&self, address: &str) -> Browser {
+        Browser {
+            peer: Some(address.parse().unwrap()),
+            ..self.browser()
         }
     }
 
@@ -350,6 +361,8 @@ fn config() -> ServerConfig {
 pub(crate) struct Browser {
     router: Router,
     pub(crate) jar: BTreeMap<String, String>,
+    /// The address that its requests come from; where none is given, nothing is known of it.
+    peer: Option<IpAddr>,
 }
 
 impl Browser {
@@ -397,10 +410,15 @@ impl Browser {
                 .finish();
             Body::from(text)
         });
-        let request = request
+        let mut request = request
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body)
             .unwrap();
+        if let Some(peer) = self.peer {
+            request
+                .extensions_mut()
+                .insert(ConnectInfo(SocketAddr::from((peer, 50_000))));
+        }
         let answer = Answer::read(self.router.clone().oneshot(request).await.unwrap()).await;
         for line in answer.headers.get_all(header::SET_COOKIE) {
             let line = line.to_str().unwrap();
