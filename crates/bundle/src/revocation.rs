@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use latchkey_entitlement::{SiteId, Timestamp};
+use latchkey_entitlement::{RevocationKind, SiteId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Most revocations held at once.
@@ -26,6 +26,9 @@ pub struct Revocation {
     /// The session (`sid`), or all.
     #[serde(default)]
     pub session: Option<String>,
+    /// What becomes of such a pass; void where nothing is said.
+    #[serde(default)]
+    pub kind: RevocationKind,
     /// Seconds since the Unix epoch: passes with an earlier `iat` are revoked.
     pub not_before: i64,
     /// From when on no such pass could be honoured anyway, so that the entry can be forgotten.
@@ -87,6 +90,7 @@ struct Held {
     site: Option<SiteId>,
     // Only for entries that are filed under their session.
     subject: Option<String>,
+    kind: RevocationKind,
     not_before: i64,
     expires_at: Timestamp,
 }
@@ -135,15 +139,17 @@ impl RevocationSet {
         refused
     }
 
-    /// Whether a pass with these claims is revoked; `iat` in seconds.
-    pub fn is_revoked(&self, site: &str, sub: &str, sid: &str, iat: i64) -> bool {
-        let filed = |map: &HashMap<String, Vec<Held>>, key| {
-            map.get(key)
-                .is_some_and(|held| held.iter().any(|held| held.covers(site, sub, iat)))
-        };
-        filed(&self.by_session, sid)
-            || filed(&self.by_subject, sub)
-            || self.wide.iter().any(|held| held.covers(site, sub, iat))
+    /// What the entries that cover a pass with these claims make of it, the strongest of them; `iat` in seconds.
+    pub fn verdict(&self, site: &str, sub: &str, sid: &str, iat: i64) -> Option<RevocationKind> {
+        let filed = [self.by_session.get(sid), self.by_subject.get(sub)];
+        filed
+            .into_iter()
+            .flatten()
+            .chain([&self.wide])
+            .flatten()
+            .filter(|held| held.covers(site, sub, iat))
+            .map(|held| held.kind)
+            .max()
     }
 
     /// The number after which the feed is to be asked.
@@ -190,7 +196,7 @@ impl RevocationSet {
         };
         let same = list
             .iter_mut()
-            .find(|held| held.site == entry.site && held.subject == subject);
+            .find(|held| held.site == entry.site && held.subject == subject && held.kind == entry.kind);
         if let Some(held) = same {
             held.not_before = held.not_before.max(entry.not_before);
             held.expires_at = held.expires_at.max(entry.expires_at);
@@ -203,6 +209,7 @@ impl RevocationSet {
         list.push(Held {
             site: entry.site.clone(),
             subject,
+            kind: entry.kind,
             not_before,
             expires_at,
         });

@@ -240,14 +240,11 @@ impl Edge {
             marked,
             renewable,
         };
-        let is_revoked = |claims: &PassClaims| {
+        let revoked = |claims: &PassClaims| {
             let revocations = self.revocations.read().unwrap_or_else(PoisonError::into_inner);
-            revocations.is_revoked(&claims.aud, &claims.sub, &claims.sid, claims.iat)
+            revocations.verdict(&claims.aud, &claims.sub, &claims.sid, claims.iat)
         };
-        (
-            reader::read(&visit.site, &cookies, is_revoked, &circumstances),
-            renewable,
-        )
+        (reader::read(&visit.site, &cookies, revoked, &circumstances), renewable)
     }
 
     pub(crate) fn current(&self) -> Option<Arc<Snapshot>> {

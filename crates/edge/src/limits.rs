@@ -12,7 +12,7 @@ pub const MAX_HEADERS: usize = 100;
 pub const MAX_HEADER_BYTES: usize = 32 * 1024;
 /// Longest request target, in bytes.
 pub const MAX_TARGET_BYTES: usize = 8 * 1024;
-/// Longest pass that is looked at, in bytes; a pass of ours has at most 500.
+/// Longest pass that is looked at, in bytes; a pass of ours has at most 640.
 pub const MAX_TOKEN_BYTES: usize = 2 * 1024;
 /// Cookies of the pass's name that are tried; a second one can only come from another path or domain.
 pub const MAX_PASS_TRIES: usize = 2;

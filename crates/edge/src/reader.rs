@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use http::{HeaderMap, Method, header::ACCEPT};
-use latchkey_entitlement::{Class, Scope};
+use latchkey_entitlement::{Class, RevocationKind, Scope};
 use latchkey_token::{PassClaims, VerifyError};
 
 use crate::{
@@ -96,7 +96,7 @@ impl Reader {
 pub(crate) fn read(
     site: &Site,
     cookies: &Cookies<'_>,
-    is_revoked: impl Fn(&PassClaims) -> bool,
+    revoked: impl Fn(&PassClaims) -> Option<RevocationKind>,
     circumstances: &Circumstances,
 ) -> Reader {
     let mut best = Reader::free(Reason::NoPass);
@@ -109,7 +109,7 @@ pub(crate) fn read(
             best = Reader::free(Reason::Invalid);
             continue;
         };
-        let revoked = is_revoked(&claims);
+        let revoked = revoked(&claims);
         let reason = judge(&claims, site.policy.outage_grace_seconds, revoked, circumstances);
         if !reason.honours() {
             return Reader::free(reason);
@@ -156,9 +156,18 @@ fn will_change(why: &VerifyError) -> bool {
 }
 
 /// Whether a pass whose signature holds counts.
-pub(crate) fn judge(claims: &PassClaims, outage_grace: u32, revoked: bool, at: &Circumstances) -> Reason {
-    let late = at.now.saturating_sub(claims.exp);
-    if revoked {
+pub(crate) fn judge(
+    claims: &PassClaims,
+    outage_grace: u32,
+    revoked: Option<RevocationKind>,
+    at: &Circumstances,
+) -> Reason {
+    let mut late = at.now.saturating_sub(claims.exp);
+    // What cannot be renewed at all would never get better by being refused.
+    if revoked == Some(RevocationKind::Renew) && at.marked {
+        late = late.max(0);
+    }
+    if revoked == Some(RevocationKind::Void) {
         Reason::Revoked
     } else if claims.until.is_some_and(|until| at.now >= until) {
         Reason::Ended
@@ -222,6 +231,8 @@ mod tests {
 
     #[test]
     fn what_an_expired_pass_is_worth() {
+        const VOID: Option<RevocationKind> = Some(RevocationKind::Void);
+        const RENEW: Option<RevocationKind> = Some(RevocationKind::Renew);
         let at = |now, outage, marked, renewable| Circumstances {
             now,
             outage,
@@ -229,28 +240,33 @@ mod tests {
             renewable,
         };
         for (until, revoked, circumstances, want) in [
-            (None, false, at(999, false, false, false), Reason::Pass),
-            (None, false, at(1000, false, false, false), Reason::Expired),
-            (None, false, at(1000, false, true, true), Reason::Expired),
-            (None, false, at(1000, false, true, false), Reason::RenewalPending),
+            (None, None, at(999, false, false, false), Reason::Pass),
+            (None, None, at(1000, false, false, false), Reason::Expired),
+            (None, None, at(1000, false, true, true), Reason::Expired),
+            (None, None, at(1000, false, true, false), Reason::RenewalPending),
             (
                 None,
-                false,
+                None,
                 at(1000 + UNRENEWABLE_SECONDS + 1, false, true, false),
                 Reason::Expired,
             ),
-            (None, false, at(1100, true, false, false), Reason::OutageGrace),
-            (None, false, at(1101, true, true, false), Reason::Expired),
-            (Some(1050), false, at(1050, true, true, false), Reason::Ended),
-            (Some(1050), false, at(1049, true, true, false), Reason::OutageGrace),
-            (Some(500), false, at(600, false, true, false), Reason::Ended),
-            (None, true, at(1100, true, true, false), Reason::Revoked),
-            (None, true, at(10, false, false, false), Reason::Revoked),
+            (None, None, at(1100, true, false, false), Reason::OutageGrace),
+            (None, None, at(1101, true, true, false), Reason::Expired),
+            (Some(1050), None, at(1050, true, true, false), Reason::Ended),
+            (Some(1050), None, at(1049, true, true, false), Reason::OutageGrace),
+            (Some(500), None, at(600, false, true, false), Reason::Ended),
+            (None, RENEW, at(10, false, true, true), Reason::Expired),
+            (None, RENEW, at(10, false, true, false), Reason::RenewalPending),
+            (None, RENEW, at(10, true, true, false), Reason::OutageGrace),
+            (None, RENEW, at(10, false, false, false), Reason::Pass),
+            (Some(10), RENEW, at(10, false, true, false), Reason::Ended),
+            (None, VOID, at(1100, true, true, false), Reason::Revoked),
+            (None, VOID, at(10, false, false, false), Reason::Revoked),
         ] {
             assert_eq!(
                 judge(&claims(1000, until), 100, revoked, &circumstances),
                 want,
-                "{circumstances:?} {until:?} {revoked}"
+                "{circumstances:?} {until:?} {revoked:?}"
             );
         }
     }

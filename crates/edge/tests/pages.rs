@@ -44,6 +44,20 @@ async fn a_free_page_without_calls_is_the_origins_to_the_byte() {
 }
 
 #[tokio::test]
+async fn an_unchanged_page_that_a_browser_holds_already_stays_as_private_as_the_page() {
+    let kit = setup().without_calls().start().await;
+    let again = kit.revisit("/tagged", "", "\"v1\"").await;
+    assert_eq!((again.status.as_u16(), again.header("etag")), (304, Some("\"v1\"")));
+    assert_eq!(
+        again.header("cache-control"),
+        Some("private, no-cache"),
+        "the origin's `public, max-age=600` would be stored with the page, and shown after paying"
+    );
+    assert_eq!(again.header("vary"), Some("Cookie"));
+    assert_eq!(again.header("surrogate-control"), None);
+}
+
+#[tokio::test]
 async fn a_free_reader_is_called_on_and_a_payer_is_thanked_without_ads() {
     let kit = setup().start().await;
     let free = kit.visit("/article?x=1", "").await.text();

@@ -11,6 +11,7 @@ mod kit;
 use std::sync::Arc;
 
 use kit::{Account, Answer, Setup, origin::Origin};
+use latchkey_entitlement::RevocationKind;
 use serde_json::Value;
 
 fn setup() -> Setup {
@@ -213,6 +214,38 @@ async fn a_revoked_pass_is_free_at_once() {
         is("ad_free", "pass"),
         "a pass issued later counts"
     );
+}
+
+#[tokio::test]
+async fn a_pass_that_says_what_is_no_longer_so_is_renewed_and_keeps_the_page_without_ads_until_then() {
+    let kit = setup().start().await;
+    let cookie = format!("{}; latchkey_s=1", kit.payer());
+    let unmarked = kit.payer();
+    kit.account.revoke_as(RevocationKind::Renew, kit.clock.seconds() + 1);
+    kit.until("the revocation", |kit| kit.edge.revocations_held() == 1)
+        .await;
+    let page = kit.visit("/article", &cookie).await;
+    assert_eq!(
+        (page.status.as_u16(), page.location()),
+        (303, "/.latchkey/renew?to=%2Farticle")
+    );
+    // What cannot be sent to renew: a request of the page's own, and a browser that was sent a moment ago.
+    assert_eq!(auth(&kit, &cookie).await, is("ad_free", "renewal_pending"));
+    let retried = format!("{cookie}; latchkey_retry={}", kit.clock.seconds());
+    let page = kit.visit("/article", &retried).await;
+    assert!(
+        page.status == 200 && !page.text().contains("adsbygoogle"),
+        "{}",
+        page.text()
+    );
+    assert_eq!(
+        auth(&kit, &unmarked).await,
+        is("ad_free", "pass"),
+        "nothing to renew it with"
+    );
+    kit.clock.advance(2);
+    let fresh = format!("{}; latchkey_s=1", kit.payer());
+    assert_eq!(kit.visit("/article", &fresh).await.status, 200);
 }
 
 #[tokio::test]

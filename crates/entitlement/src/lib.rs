@@ -6,6 +6,7 @@
 pub mod grant;
 pub mod id;
 pub mod policy;
+pub mod revocation;
 pub mod scope;
 pub mod standing;
 pub mod time;
@@ -15,6 +16,7 @@ mod evaluate;
 pub use evaluate::{Entitled, Reason, evaluate};
 pub use grant::{Grant, Sites, Source};
 pub use id::{AccountId, EventId, GrantId, PlanId, PriceId, SessionId, SiteId};
+pub use revocation::RevocationKind;
 pub use scope::{Class, Entitlement, Scope, ScopeError};
 pub use standing::{Standing, StandingKind};
 pub use time::{Clock, Timestamp};

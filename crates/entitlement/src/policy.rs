@@ -47,8 +47,16 @@ impl SitePolicy {
     }
 }
 
-/// Longest outage grace that can be configured, in seconds: 30 days, as long as revocations live.
+/// Longest outage grace that can be configured, in seconds: 30 days.
 pub const MAX_OUTAGE_GRACE_SECONDS: u32 = 30 * 24 * 60 * 60;
+
+/// Longest life of a pass that can be configured, in seconds.
+pub const MAX_PASS_LIFE_SECONDS: u32 = 60 * 60;
+
+/// How long a revocation is kept, in milliseconds: as long as a pass that it voids could be honoured anywhere, whatever is
+/// configured now or was when the pass was made. Life of a pass, outage grace, what clocks may differ.
+pub const REVOCATION_LIFE: i64 =
+    (MAX_PASS_LIFE_SECONDS as i64 + MAX_OUTAGE_GRACE_SECONDS as i64) * time::SECOND + CLOCK_LEEWAY;
 
 fn default_page_changing() -> Scope {
     Scope::parse("ad_free articles").unwrap_or_default()

@@ -70,6 +70,7 @@ pub(crate) async fn new_revocations(app: &App, after: u64) -> Result<RevocationP
             site: row.site,
             subject: row.subject,
             session: row.session.map(String::from),
+            kind: row.kind,
             not_before: row.not_before,
             expires_at: row.expires_at,
         })

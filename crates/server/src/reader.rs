@@ -2,10 +2,10 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use latchkey_entitlement::{
-    AccountId, SessionId, Timestamp,
+    AccountId, RevocationKind, SessionId, Timestamp,
     time::{DAY, HOUR, SECOND},
 };
-use latchkey_store::{Account, NewRevocation, NewSession, Session};
+use latchkey_store::{Account, NewSession, Session};
 use url::form_urlencoded;
 
 use crate::{
@@ -15,8 +15,6 @@ use crate::{
     server::App,
 };
 
-/// How long edges may let an expired pass count for requests that cannot be sent through a renewal, in seconds.
-const UNRENEWED_SECONDS: i64 = 24 * 60 * 60;
 /// How often the last use of a session is written down.
 const TOUCH_EVERY: i64 = HOUR;
 
@@ -90,34 +88,16 @@ pub(crate) async fn sign_in(app: &App, browser: &Browser, account: &AccountId) -
     ))
 }
 
-/// Tells the edges that the passes of sessions which ended no longer count. Entries live as long as such a pass could be
-/// honoured: its life, the site's outage grace, and what clocks may differ.
+/// Tells the edges that the passes of sessions which ended no longer count.
 pub(crate) async fn revoke(app: &App, ended: &[Session]) -> Result<(), Problem> {
     let now = app.clock.now();
-    for session in ended {
-        let Some(site) = &session.site else { continue };
-        let grace = app
-            .config
-            .site(site)
-            .map_or(latchkey_entitlement::policy::MAX_OUTAGE_GRACE_SECONDS, |s| {
-                s.outage_grace_seconds
-            });
-        let seconds = i64::from(app.config.pass_life_seconds) + i64::from(grace).max(UNRENEWED_SECONDS);
-        app.store
-            .revoke(
-                NewRevocation {
-                    site: Some(site.clone()),
-                    subject: None,
-                    session: Some(session.id.clone()),
-                    // A pass of this very second must not slip through; a session that ended gets no later ones.
-                    not_before: now.seconds() + 1,
-                    expires_at: now.plus(seconds * SECOND + latchkey_entitlement::policy::CLOCK_LEEWAY),
-                },
-                now,
-            )
-            .await?;
-    }
-    if !ended.is_empty() {
+    // A pass of this very second must not slip through; a session that ended gets no later ones.
+    if app
+        .store
+        .revoke_passes_of(ended, RevocationKind::Void, now.seconds() + 1, now)
+        .await?
+        > 0
+    {
         app.revoked.notify_waiters();
     }
     Ok(())

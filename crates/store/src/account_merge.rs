@@ -1,11 +1,11 @@
 //! Proving an address, and the merge of two accounts that one person turns out to have.
 
-use latchkey_entitlement::{AccountId, Timestamp};
+use latchkey_entitlement::{AccountId, RevocationKind, Timestamp};
 
 use crate::{
     Store, StoreError, account, attempt,
     database::{link::Link, value::args},
-    grant, normalise_email,
+    grant, normalise_email, revocation, session,
 };
 
 /// How often proving starts anew when others prove the same address at the same moment.
@@ -40,6 +40,7 @@ impl Store {
     ///
     /// A merge moves Stripe customers, sessions, grants, standings, checkout attempts and logins to the account that had the
     /// address. Its customers are marked dirty and their leases end, so that a sync under way cannot record for the old account.
+    /// If the address's account had nothing before and has something now, its devices on sites are told to renew their passes.
     /// A merged `account` stands for the one that took it over.
     pub async fn prove_email(
         &self,
@@ -149,6 +150,7 @@ async fn merge(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     attempt::close_sign_ins(link, from, now).await?;
+    let had_something = grant::any_live(link, into, now).await?;
     let mut moved = serde_json::Map::new();
     moved.insert("email_proven".to_owned(), from_email.into());
     // Customers first: a sync that holds one is waited for, and one that comes later finds its lease gone.
@@ -171,6 +173,10 @@ async fn merge(
     }
     let grants = grant::move_all(link, from, into, now).await?;
     moved.insert("account_grant".to_owned(), grants.into());
+    if !had_something && grant::any_live(link, into, now).await? {
+        let devices = session::of_account(link, into).await?;
+        revocation::add_for(link, &devices, RevocationKind::Renew, now.seconds(), now).await?;
+    }
     link.execute(EMPTY, args![from, into, now]).await?;
     let moved = serde_json::Value::Object(moved).to_string();
     link.execute(RECORD, args![from, into, email, moved, now]).await?;

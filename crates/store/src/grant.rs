@@ -98,6 +98,11 @@ pub(crate) async fn of_customer(link: &mut Link, customer: &str) -> Result<Vec<G
         .collect()
 }
 
+/// Whether an account has anything at `now`.
+pub(crate) async fn any_live(link: &mut Link, account: &AccountId, now: Timestamp) -> Result<bool, StoreError> {
+    link.any(ANY_LIVE, args![account, now]).await
+}
+
 /// Closes whatever is live under the source and reference of `grant`.
 pub(crate) async fn close_by_ref(
     link: &mut Link,
@@ -219,6 +224,8 @@ crate::statements! {
         ORDER BY from_at, id LIMIT $3";
     LIVE = "SELECT * FROM account_grant WHERE account = $1 AND source = $2 AND source_ref = $3 AND superseded_at IS NULL";
     ALL_LIVE = "SELECT * FROM account_grant WHERE account = $1 AND superseded_at IS NULL ORDER BY id";
+    ANY_LIVE = "SELECT 1 AS one FROM account_grant WHERE account = $1 AND superseded_at IS NULL AND from_at <= $2 \
+        AND (until_at IS NULL OR until_at > $2) LIMIT 1";
     OF_CUSTOMER = "SELECT * FROM account_grant WHERE customer = $1 AND superseded_at IS NULL ORDER BY from_at, id";
     LOCK_ACCOUNT = "UPDATE account SET created_at = created_at WHERE id = $1 AND merged_into IS NULL RETURNING id";
     CLOSE = "UPDATE account_grant SET superseded_at = $2 WHERE id = $1 AND customer IS NULL AND superseded_at IS NULL";

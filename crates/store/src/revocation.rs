@@ -1,10 +1,10 @@
 //! Revocations: a feed of numbered entries. A number is seen only after every smaller one.
 
-use latchkey_entitlement::{SessionId, SiteId, Timestamp};
+use latchkey_entitlement::{RevocationKind, SessionId, SiteId, Timestamp, policy::REVOCATION_LIFE};
 
 use crate::{
-    Store, StoreError, capped,
-    database::{row::Row, value::args},
+    Session, Store, StoreError, capped,
+    database::{link::Link, row::Row, value::args},
 };
 
 const TABLE: &str = "revocation";
@@ -18,7 +18,9 @@ pub struct NewRevocation {
     pub subject: Option<String>,
     /// The session.
     pub session: Option<SessionId>,
-    /// Passes issued before this moment, in seconds, count no longer.
+    /// What becomes of the passes.
+    pub kind: RevocationKind,
+    /// Passes issued before this moment, in seconds, are meant.
     pub not_before: i64,
     /// When no such pass can be alive any more.
     pub expires_at: Timestamp,
@@ -35,7 +37,9 @@ pub struct RevocationRow {
     pub subject: Option<String>,
     /// The session.
     pub session: Option<SessionId>,
-    /// Seconds.
+    /// What becomes of the passes.
+    pub kind: RevocationKind,
+    /// Passes issued before this moment, in seconds, are meant.
     pub not_before: i64,
     /// When it can be forgotten.
     pub expires_at: Timestamp,
@@ -48,29 +52,27 @@ impl Store {
             return Err(StoreError::invalid("a revocation names a subject or a session"));
         }
         let mut link = self.write().await?;
-        let number: u64 = link.one(NUMBER, &[]).await?.count("counter", "value")?;
-        let NewRevocation {
-            site,
-            subject,
-            session,
-            not_before,
-            expires_at,
-        } = new;
-        link.execute(
-            ADD,
-            args![
-                number,
-                site.as_ref(),
-                subject,
-                session.as_ref(),
-                not_before,
-                now,
-                expires_at
-            ],
-        )
-        .await?;
+        let number = add(&mut link, new, now).await?;
         link.commit().await?;
         Ok(number)
+    }
+
+    /// Revokes the passes that devices on sites were given before `not_before`, in seconds; all of them or none. Sessions of the
+    /// account origin have no pass. Answers with how many devices that were.
+    pub async fn revoke_passes_of(
+        &self,
+        sessions: &[Session],
+        kind: RevocationKind,
+        not_before: i64,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
+        if sessions.iter().all(|session| session.site.is_none()) {
+            return Ok(0);
+        }
+        let mut link = self.write().await?;
+        let devices = add_for(&mut link, sessions, kind, not_before, now).await?;
+        link.commit().await?;
+        Ok(devices)
     }
 
     /// The entries after a number, in order. Fewer than the limit (at most [`crate::MAX_ROWS`]) means that these are all.
@@ -90,12 +92,64 @@ impl Store {
     }
 }
 
+/// Revokes what devices on sites were given before `not_before`; answers with how many devices that were.
+pub(crate) async fn add_for(
+    link: &mut Link,
+    sessions: &[Session],
+    kind: RevocationKind,
+    not_before: i64,
+    now: Timestamp,
+) -> Result<u32, StoreError> {
+    let mut devices: u32 = 0;
+    for session in sessions.iter().filter(|session| session.site.is_some()) {
+        let new = NewRevocation {
+            site: session.site.clone(),
+            subject: None,
+            session: Some(session.id.clone()),
+            kind,
+            not_before,
+            expires_at: now.plus(REVOCATION_LIFE),
+        };
+        add(link, new, now).await?;
+        devices = devices.saturating_add(1);
+    }
+    Ok(devices)
+}
+
+async fn add(link: &mut Link, new: NewRevocation, now: Timestamp) -> Result<u64, StoreError> {
+    let number: u64 = link.one(NUMBER, &[]).await?.count("counter", "value")?;
+    let NewRevocation {
+        site,
+        subject,
+        session,
+        kind,
+        not_before,
+        expires_at,
+    } = new;
+    link.execute(
+        ADD,
+        args![
+            number,
+            site.as_ref(),
+            subject,
+            session.as_ref(),
+            kind.as_str(),
+            not_before,
+            now,
+            expires_at
+        ],
+    )
+    .await?;
+    Ok(number)
+}
+
 fn read(row: &Row) -> Result<RevocationRow, StoreError> {
     Ok(RevocationRow {
         number: row.count(TABLE, "number")?,
         site: row.maybe_parsed(TABLE, "site")?,
         subject: row.maybe_text("subject")?,
         session: row.maybe_parsed(TABLE, "session")?,
+        kind: row.word(TABLE, "kind", RevocationKind::parse)?,
         not_before: row.int("not_before")?,
         expires_at: row.moment("expires_at")?,
     })
@@ -104,6 +158,7 @@ fn read(row: &Row) -> Result<RevocationRow, StoreError> {
 crate::statements! {
     NUMBER = "UPDATE counter SET value = value + 1 WHERE name = 'revocation' RETURNING value";
     LAST = "SELECT value FROM counter WHERE name = 'revocation'";
-    ADD = "INSERT INTO revocation (number, site, subject, session, not_before, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    ADD = "INSERT INTO revocation (number, site, subject, session, kind, not_before, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     AFTER = "SELECT * FROM revocation WHERE number > $1 ORDER BY number LIMIT $2";
 }

@@ -163,8 +163,12 @@ impl Store {
 
     /// The live sessions of an account, the one used last first.
     pub async fn sessions_of(&self, account: &AccountId) -> Result<Vec<Session>, StoreError> {
-        read_all(&mut self.read().await?, OF_ACCOUNT, args![account, i64::from(MAX_ROWS)]).await
+        of_account(&mut self.read().await?, account).await
     }
+}
+
+pub(crate) async fn of_account(link: &mut Link, account: &AccountId) -> Result<Vec<Session>, StoreError> {
+    read_all(link, OF_ACCOUNT, args![account, i64::from(MAX_ROWS)]).await
 }
 
 async fn read_all(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_entitlement::{AccountId, EventId, Grant, Source, Timestamp};
+use latchkey_entitlement::{AccountId, EventId, Grant, RevocationKind, Source, Timestamp};
 
 use crate::{
     MAX_ROWS, Store, StoreError, capped,
@@ -10,6 +10,7 @@ use crate::{
     grant::{self, Origin},
     inbox,
     outbox::{self, NewEffect},
+    revocation, session,
 };
 
 /// All that one sync has found out and wants recorded.
@@ -65,6 +66,8 @@ pub struct SyncDone {
     pub unchanged: u32,
     /// Whether the customer was marked dirty during the sync, and waits for another one.
     pub still_dirty: bool,
+    /// How many devices must fetch a new pass.
+    pub devices_renewed: u32,
 }
 
 /// Something an operator should look at.
@@ -84,6 +87,10 @@ impl Store {
     /// Refused with [`StoreError::LeaseLost`], and nothing is changed, if the lease is not `owner`'s any more or if the customer
     /// belongs to another account than the one that was synced for. The same facts again change nothing. The customer is clean
     /// afterwards, unless it was marked dirty since the lease was taken.
+    ///
+    /// Where an account begins or ceases to have anything, every pass that its devices on sites were given before is revoked with
+    /// it: such a pass says "nothing paid", or what ended before its time, and would go on saying so for its whole life. Not where
+    /// it has something before and after, since whoever has something must not depend on the server for keeping it.
     pub async fn commit_sync(&self, commit: SyncCommit) -> Result<SyncDone, StoreError> {
         let wanted = by_reference(&commit.wanted)?;
         let mut link = self.write().await?;
@@ -118,7 +125,19 @@ impl Store {
             }
         }
         done.closed.extend(live.into_values());
+        let had_something = grant::any_live(&mut link, &commit.account, commit.now).await?;
         write_grants(&mut link, &commit, &done).await?;
+        let has_something = grant::any_live(&mut link, &commit.account, commit.now).await?;
+        if had_something != has_something {
+            let kind = if has_something {
+                RevocationKind::Renew
+            } else {
+                RevocationKind::Void
+            };
+            let devices = session::of_account(&mut link, &commit.account).await?;
+            done.devices_renewed =
+                revocation::add_for(&mut link, &devices, kind, commit.now.seconds(), commit.now).await?;
+        }
         write_mirror(&mut link, &commit).await?;
         write_alerts(&mut link, &commit).await?;
         inbox::done(&mut link, &commit.events_done, commit.now).await?;

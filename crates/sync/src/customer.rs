@@ -5,10 +5,9 @@ use std::time::Duration;
 use latchkey_billing::{CustomerState, Derived, IdempotencyKey, NewCustomer, derive};
 use latchkey_entitlement::{
     AccountId, Grant, GrantId, Source, Timestamp,
-    policy::CLOCK_LEEWAY,
-    time::{DAY, HOUR, SECOND},
+    time::{HOUR, SECOND},
 };
-use latchkey_store::{NewRevocation, SubscriptionRow, SyncCommit, SyncDone};
+use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
 
 use crate::{Sync, SyncError};
 
@@ -24,10 +23,6 @@ const RETRY_AFTER: i64 = 5 * SECOND;
 /// The same where only a person can mend the reason: a key that Stripe refuses or that is another account's, an answer that
 /// cannot be read. Its events were all delivered, so that nothing but this would tell of the customer afterwards.
 const RETRY_UNMENDED_AFTER: i64 = HOUR;
-/// Longest life of a pass that can be configured, in milliseconds.
-const MAX_PASS_LIFE: i64 = HOUR;
-/// How long edges may let an expired pass count for requests that cannot be sent through a renewal, in milliseconds.
-const MAX_UNRENEWED: i64 = DAY;
 /// Longest alert that is kept, in characters.
 const MAX_ALERT_CHARS: usize = 500;
 
@@ -95,12 +90,6 @@ impl Sync {
         let derived = derive(&state, &self.config.plans, &self.config.derive, now);
         let mut wanted = self.grants(&account, &derived, now);
         wanted.extend(self.undecided(&account, &derived).await?);
-        let had_something = self
-            .store
-            .grants_of(&account)
-            .await?
-            .iter()
-            .any(|grant| grant.is_live(now));
         let done = self
             .store
             .commit_sync(SyncCommit {
@@ -122,41 +111,13 @@ impl Sync {
             customer,
             opened = done.opened.len(),
             closed = done.closed.len(),
+            devices_renewed = done.devices_renewed,
             "customer synced"
         );
-        let has_something = self
-            .store
-            .grants_of(&account)
-            .await?
-            .iter()
-            .any(|grant| grant.is_live(now));
-        if had_something != has_something {
-            self.renew_passes(&account, now).await?;
-        }
         if done.still_dirty {
             self.wake.notify_one();
         }
         Ok(SyncReport { account, done, state })
-    }
-
-    /// Lets every device that is signed in already fetch a new pass at its next click: the one that it has says "nothing paid", or
-    /// what ended before its time, and would go on saying so for its whole life. Not for accounts that have something before and
-    /// after, since whoever has something must not depend on the server for keeping it.
-    async fn renew_passes(&self, account: &AccountId, now: Timestamp) -> Result<(), SyncError> {
-        for session in self.store.sessions_of(account).await? {
-            if session.site.is_none() {
-                continue;
-            }
-            let older = NewRevocation {
-                site: session.site,
-                subject: None,
-                session: Some(session.id),
-                not_before: now.seconds(),
-                expires_at: now.plus(MAX_PASS_LIFE + MAX_UNRENEWED + CLOCK_LEEWAY),
-            };
-            self.store.revoke(older, now).await?;
-        }
-        Ok(())
     }
 
     /// The account that a customer belongs to: by our own link, else by the account id that Checkout bound the purchase to.

@@ -102,6 +102,12 @@ impl StripeHand<'_> {
         self.posts(&path, &[("cancel_at_period_end", &end.to_string())]).await;
     }
 
+    /// In Stripe's dashboard somebody ends the reader's subscription at once.
+    pub async fn ends_now(&self, reader: &Reader<'_>) {
+        let path = format!("/v1/subscriptions/{}", reader.subscription());
+        self.calls("DELETE", &path, "").await;
+    }
+
     /// In Stripe's dashboard somebody moves the reader to another offer; the difference is paid at once.
     pub async fn moves_to(&self, reader: &Reader<'_>, offer: Offer) {
         let path = format!("/v1/subscriptions/{}", reader.subscription());

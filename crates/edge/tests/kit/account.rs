@@ -19,7 +19,7 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use latchkey_bundle::{Bundle, Revocation, RevocationPage};
-use latchkey_entitlement::{Timestamp, policy::SitePolicy};
+use latchkey_entitlement::{RevocationKind, Timestamp, policy::SitePolicy};
 use latchkey_token::{Algorithm, JwkSet, PassClaims, SigningKey, mint};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc::Sender};
@@ -125,7 +125,12 @@ impl Account {
         mint(&self.pass_key, &claims).unwrap()
     }
 
+    /// Takes back whatever passes were made before a moment.
     pub fn revoke(&self, not_before: i64) {
+        self.revoke_as(RevocationKind::Void, not_before);
+    }
+
+    pub fn revoke_as(&self, kind: RevocationKind, not_before: i64) {
         let mut revocations = self.revocations.lock().unwrap();
         let number = revocations.len() as u64 + 1;
         revocations.push(Revocation {
@@ -133,6 +138,7 @@ impl Account {
             site: Some(site()),
             subject: Some("pseudonym".to_owned()),
             session: None,
+            kind,
             not_before,
             expires_at: Timestamp::from_seconds(START + 40 * 86_400),
         });

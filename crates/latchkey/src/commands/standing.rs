@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use latchkey_entitlement::{AccountId, Clock, SiteId, Standing, StandingKind, time};
+use latchkey_entitlement::{AccountId, Clock, RevocationKind, SiteId, Standing, StandingKind, Timestamp, time};
 use latchkey_store::Store;
 use latchkey_sync::Ids;
 
@@ -40,7 +40,8 @@ pub(crate) async fn ban(file: &Path, ban: &Ban, environment: &Environment) -> an
         "{account} may not comment{}.",
         ban.days.map_or(String::new(), |days| format!(" for {days} days"))
     );
-    println!("The next pass carries it; what they paid for stays theirs.");
+    let devices = renew_passes(&store, &account, now).await?;
+    println!("{devices} of their devices fetch a new pass, which carries it. What they paid for stays theirs.");
     store.close().await;
     Ok(Exit::Done)
 }
@@ -51,10 +52,22 @@ pub(crate) async fn unban(file: &Path, unban: &Unban, environment: &Environment)
     let site = site(&config, unban.site.as_deref())?;
     let store = open_store(&config).await?;
     let account = find(&store, &unban.reader).await?;
-    let lifted = store.lift_standings(&account, site.as_ref(), SystemClock.now()).await?;
+    let now = SystemClock.now();
+    let lifted = store.lift_standings(&account, site.as_ref(), now).await?;
     println!("{account}: {lifted} lifted.");
+    if lifted > 0 {
+        renew_passes(&store, &account, now).await?;
+    }
     store.close().await;
     Ok(if lifted == 0 { Exit::Findings } else { Exit::Done })
+}
+
+/// Has the passes renewed that say otherwise; each device fetches another one at its next click. Answers with how many devices it is.
+async fn renew_passes(store: &Store, account: &AccountId, now: Timestamp) -> anyhow::Result<u32> {
+    let devices = store.sessions_of(account).await?;
+    Ok(store
+        .revoke_passes_of(&devices, RevocationKind::Renew, now.seconds(), now)
+        .await?)
 }
 
 fn site(config: &Config, wanted: Option<&str>) -> anyhow::Result<Option<SiteId>> {

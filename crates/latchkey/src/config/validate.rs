@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use latchkey_entitlement::policy::MAX_OUTAGE_GRACE_SECONDS;
+use latchkey_entitlement::policy::{MAX_OUTAGE_GRACE_SECONDS, MAX_PASS_LIFE_SECONDS};
 use latchkey_page::Compiled;
 use url::Url;
 
@@ -43,7 +43,7 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     sites(config, &mut found);
     plans(config, &mut found);
     let life = config.server.pass_life_seconds;
-    if !(60..=3600).contains(&life) {
+    if !(60..=MAX_PASS_LIFE_SECONDS).contains(&life) {
         found.push(finding(
             "server.pass_life_seconds",
             format!("{life} is out of range"),

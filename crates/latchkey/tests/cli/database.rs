@@ -1,7 +1,7 @@
 //! What touches the database: `migrate`, `keys`, `ban` and `unban`, on SQLite and on PostgreSQL.
 
-use latchkey_entitlement::{AccountId, Timestamp};
-use latchkey_store::Store;
+use latchkey_entitlement::{AccountId, RevocationKind, SessionId, SiteId, Timestamp};
+use latchkey_store::{NewSession, Store};
 
 use crate::program::{Place, postgres, psql};
 
@@ -26,8 +26,30 @@ fn given_reader(url: &str) {
         let (account, now) = (AccountId::parse(READER).unwrap(), Timestamp(1_795_500_000_000));
         store.create_account(&account, now).await.unwrap();
         store.prove_email(&account, "ada@reader.example", now).await.unwrap();
+        for (number, site) in [(1, None), (2, Some(SiteId::parse("sit_news").unwrap()))] {
+            let session = NewSession {
+                id: SessionId::from_uuid(uuid::Uuid::from_u128(number)),
+                account: account.clone(),
+                site,
+                parent: None,
+                secret_hash: [u8::try_from(number).unwrap(); 32],
+                label: "Firefox on Linux".to_owned(),
+                now,
+            };
+            store.create_session(session).await.unwrap();
+        }
         store.close().await;
     });
+}
+
+/// What edges are told of passes.
+fn revocations(url: &str) -> Vec<RevocationKind> {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let store = Store::open(url).await.unwrap();
+        let rows = store.revocations_after(0, 100).await.unwrap();
+        store.close().await;
+        rows.into_iter().map(|row| row.kind).collect()
+    })
 }
 
 #[test]
@@ -125,8 +147,19 @@ fn a_reader_is_banned_and_unbanned_by_id_or_address() {
         place
             .run(&["ban", READER, "--reason", "Threats", "--days", "30"])
             .is(0)
-            .says(&[READER, "may not comment for 30 days", "what they paid for stays theirs"]);
+            .says(&[
+                READER,
+                "may not comment for 30 days",
+                "1 of their devices",
+                "What they paid for stays theirs",
+            ]);
+        assert_eq!(
+            revocations(url),
+            [RevocationKind::Renew],
+            "the site's device, and not the account's page"
+        );
         place.run(&["unban", "ada@reader.example"]).is(0).says(&["1 lifted"]);
+        assert_eq!(revocations(url).len(), 2);
         place.run(&["unban", READER]).is(4).says(&["0 lifted"]);
 
         for (reader, said) in [

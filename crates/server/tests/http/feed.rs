@@ -8,7 +8,7 @@ use axum::{
 };
 use futures::StreamExt;
 use latchkey_bundle::RevocationPage;
-use latchkey_entitlement::{Clock, SessionId};
+use latchkey_entitlement::{Clock, RevocationKind, SessionId};
 use latchkey_server::MAX_STREAMS;
 use latchkey_store::NewRevocation;
 use serde_json::json;
@@ -53,6 +53,7 @@ async fn revoke_elsewhere(world: &World) -> u64 {
         site: None,
         subject: None,
         session: Some(SessionId::from_uuid(Uuid::from_u128(7))),
+        kind: RevocationKind::Void,
         not_before: now.seconds(),
         expires_at: now.plus(60_000),
     };

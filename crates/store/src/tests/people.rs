@@ -1,7 +1,7 @@
-use latchkey_entitlement::{Source, Standing, StandingKind};
+use latchkey_entitlement::{RevocationKind, SiteId, Source, Standing, StandingKind};
 
 use super::{NOW, account, at, at_once, commit, event, grant, hash, new_session, on_both, session};
-use crate::{Matched, ProveOutcome, StoreError, normalise_email};
+use crate::{Matched, NewSession, ProveOutcome, StoreError, normalise_email};
 
 #[test]
 fn addresses_are_compared_without_case_and_space_and_impossible_ones_refused() {
@@ -95,6 +95,56 @@ on_both!(
         assert!(store.lease_customer("cus_new", "third", at(40), at(1_000)).await.unwrap());
         let again = store.commit_sync(commit("3", "cus_new", "third", &old, vec![grant("x", &old, "sub_1", 5_000)])).await.unwrap();
         assert_eq!((again.unchanged, again.opened.len(), again.closed.len()), (1, 0, 0));
+    }
+);
+
+on_both!(
+    a_payers_claim_comes_before_any_number_of_idle_ones,
+    store => {
+        let claim = async |name: &str, moment| {
+            store.create_account(&account(name), at(moment)).await.unwrap();
+            store.set_unproven_email(&account(name), "Ann@example.org", at(moment)).await.unwrap();
+        };
+        for (name, moment) in [("payer", 1), ("tried", 2), ("idle", 3), ("later", 4)] {
+            claim(name, moment).await;
+        }
+        let mut comp = grant("comp", &account("payer"), "desk", 1_000);
+        comp.source = Source::Comp;
+        store.open_grant(&comp, NOW).await.unwrap();
+        store.link_customer("cus_tried", &account("tried"), false, NOW).await.unwrap();
+        claim("longer", 5).await;
+        store.set_unproven_email(&account("longer"), "ann@example.org.au", at(5)).await.unwrap();
+        let names = async |now, most| {
+            let claims = store.claims_of("ann@example.org", now, most).await.unwrap();
+            claims.iter().map(|claim| claim.id.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let all = ["payer", "tried", "later", "idle"].map(|name| account(name).as_str().to_owned());
+        assert_eq!(names(at(10), 9).await, all);
+        assert_eq!(names(at(10), 1).await, all[..1]);
+        assert_eq!(names(at(1_000), 1).await, all[1..2], "what has ended is nothing");
+        store.prove_email(&account("tried"), "ann@example.org", at(6)).await.unwrap();
+        store.prove_email(&account("later"), "ann@example.org", at(7)).await.unwrap();
+        assert_eq!(names(at(10), 9).await, [all[0].as_str(), all[3].as_str()]);
+    }
+);
+
+on_both!(
+    a_merge_that_brings_something_has_the_passes_of_the_account_renewed,
+    store => {
+        let (ann, payer) = (account("ann"), account("payer"));
+        for id in [&ann, &payer] {
+            store.create_account(id, NOW).await.unwrap();
+        }
+        store.prove_email(&ann, "ann@example.org", NOW).await.unwrap();
+        let on_site = NewSession { site: SiteId::parse("sit_news").ok(), ..new_session("s", &ann, 1) };
+        store.create_session(on_site).await.unwrap();
+        let mut comp = grant("comp", &payer, "desk", 1_000);
+        comp.source = Source::Comp;
+        store.open_grant(&comp, NOW).await.unwrap();
+        store.prove_email(&payer, "ann@example.org", at(30)).await.unwrap();
+        let feed = store.revocations_after(0, 9).await.unwrap();
+        assert_eq!(feed.iter().map(|row| (row.kind, row.not_before)).collect::<Vec<_>>(), [(RevocationKind::Renew, at(30).seconds())]);
+        assert_eq!(feed[0].session, Some(session("s")));
     }
 );
 

@@ -1,5 +1,5 @@
 use latchkey_billing::Plan;
-use latchkey_entitlement::{PlanId, Scope, SiteId, Sites, Standing, StandingKind, time::DAY};
+use latchkey_entitlement::{PlanId, RevocationKind, Scope, SiteId, Sites, Standing, StandingKind, time::DAY};
 
 use super::{NOW, account, at, at_once, event, hash, new_session, on_both, session};
 use crate::{KeyRow, NewEvent, NewRevocation};
@@ -57,14 +57,14 @@ on_both!(
         at_once(&store, |store, index| async move {
             for n in 0..5 {
                 let new = NewRevocation {
-                    site: SiteId::parse("sit_news").ok(), subject: Some(format!("s{index}")), session: None, not_before: n, expires_at: at(9),
+                    site: SiteId::parse("sit_news").ok(), subject: Some(format!("s{index}")), session: None, kind: RevocationKind::Void, not_before: n, expires_at: at(9),
                 };
                 store.revoke(new, NOW).await.unwrap();
             }
         }).await;
         tokio::time::timeout(std::time::Duration::from_secs(20), watch).await.unwrap().unwrap();
         assert_eq!(store.last_revocation().await.unwrap(), 40);
-        let everyone = NewRevocation { site: None, subject: None, session: None, not_before: 0, expires_at: at(9) };
+        let everyone = NewRevocation { site: None, subject: None, session: None, kind: RevocationKind::Void, not_before: 0, expires_at: at(9) };
         assert!(store.revoke(everyone, NOW).await.is_err());
         store.prune(at(10)).await.unwrap();
         assert_eq!(store.revocations_after(0, 100).await.unwrap().len(), 0);

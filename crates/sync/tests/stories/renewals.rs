@@ -59,6 +59,33 @@ async fn who_cancels_keeps_what_is_paid_and_not_a_second_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_ended_at_once_ends_on_every_device_and_not_with_the_pass() {
+    each_city(async |city| {
+        let ada = city.reader("ada").subscribes(Offer::Monthly).await;
+        let phone = ada.at_another_browser();
+        phone.signs_in().await;
+        city.advance(seconds(60)).await;
+        assert!(reads_without_ads(&ada).await && reads_without_ads(&phone).await);
+
+        city.stripe().ends_now(&ada).await;
+        city.advance(seconds(1)).await;
+        for browser in [&ada, &phone] {
+            assert_eq!(
+                browser.opens("/story").await.ads(),
+                ADS_PER_PAGE,
+                "its pass holds for minutes yet"
+            );
+        }
+        let page = phone.account_home().await;
+        assert!(
+            page.says("Your subscription ended on") && page.says("See the plans"),
+            "{page:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_cancels_and_thinks_again_goes_on_without_a_gap() {
     each_city(async |city| {
         let ada = city.reader("ada").subscribes(Offer::Monthly).await;
