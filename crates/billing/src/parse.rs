@@ -182,7 +182,19 @@ fn parse_item(subscription: &Reader<'_>, json: &Value) -> Result<SubscriptionIte
 fn card_in_words(it: &Reader<'_>) -> Option<String> {
     let brand = it.get("default_payment_method.card.brand")?.as_str()?;
     let last4 = it.get("default_payment_method.card.last4")?.as_str()?;
-    Some(format!("{brand} {last4}"))
+    let brand = match brand {
+        "amex" => "American Express".to_owned(),
+        "diners" => "Diners Club".to_owned(),
+        "jcb" => "JCB".to_owned(),
+        "unionpay" => "UnionPay".to_owned(),
+        "unknown" => "Card".to_owned(),
+        other => {
+            let mut letters = other.chars();
+            let first = letters.next().map(char::to_uppercase);
+            first.into_iter().flatten().chain(letters).collect()
+        }
+    };
+    Some(format!("{brand} •••• {last4}"))
 }
 
 /// Reads a Checkout session.

@@ -141,7 +141,7 @@ pub struct Subscription {
     pub metadata: BTreeMap<String, String>,
     /// Live or test mode.
     pub livemode: bool,
-    /// The card in words, such as `visa 4242`, if it was expanded.
+    /// The card in words, such as `Visa •••• 4242`, if it was expanded.
     pub default_payment_method: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use latchkey_bundle::{MAX_PAGE_BYTES, Revocation, RevocationPage};
 use tokio::time::{Instant, sleep_until};
@@ -17,7 +17,7 @@ use crate::{
     breaker::{Caller, backoff},
     event_stream::{EventStream, Said, StreamError},
     limits::{FEED_ASIDE, FEED_SILENCE, MAX_REVOCATION_PAGES, REVOCATIONS_EVERY, SERVER_TIMEOUT},
-    server::{CallError, Server, chain, status_of_pull, within},
+    server::{CallError, Server, status_of_pull, whole, within},
 };
 
 /// Streams that failed to open, with a good pull after each, after which the feed is pulled for a while.
@@ -72,23 +72,12 @@ impl Server {
     }
 
     async fn open_feed(&self, request: Request<Full<Bytes>>) -> Result<Feed, CallError> {
-        let answer = self
-            .client
-            .request(request)
-            .await
-            .map_err(|why| CallError::Down(chain(&why)))?;
-        let (parts, body) = answer.into_parts();
-        if parts.status.is_server_error() {
-            return Err(CallError::Down(format!("it answered {}", parts.status)));
-        }
+        let (parts, body) = self.open(request).await?.into_parts();
         status_of_pull(parts.status)?;
         let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
-            let body = Limited::new(body, MAX_PAGE_BYTES)
-                .collect()
-                .await
-                .map_err(|why| CallError::Down(why.to_string()))?;
-            let page = RevocationPage::parse(&body.to_bytes()).map_err(|why| CallError::Odd(why.to_string()))?;
+            let page = RevocationPage::parse(&whole(body, MAX_PAGE_BYTES).await?)
+                .map_err(|why| CallError::Odd(why.to_string()))?;
             return Ok(Feed::Page(page));
         }
         let mut stream = PageStream(EventStream::new(body, MAX_PAGE_BYTES));

@@ -111,20 +111,8 @@ impl Server {
         max: usize,
     ) -> Result<Response<Bytes>, CallError> {
         let exchange = async {
-            let answer: Response<Incoming> = self
-                .client
-                .request(request)
-                .await
-                .map_err(|why| CallError::Down(chain(&why)))?;
-            let (parts, body) = answer.into_parts();
-            if parts.status.is_server_error() {
-                return Err(CallError::Down(format!("it answered {}", parts.status)));
-            }
-            let body = Limited::new(body, max)
-                .collect()
-                .await
-                .map_err(|why| CallError::Down(why.to_string()))?;
-            Ok(Response::from_parts(parts, body.to_bytes()))
+            let (parts, body) = self.open(request).await?.into_parts();
+            Ok(Response::from_parts(parts, whole(body, max).await?))
         };
         let result = within(SERVER_TIMEOUT, exchange).await;
         match &result {
@@ -132,6 +120,16 @@ impl Server {
             Err(_) => self.breaker.failed(caller),
         }
         result
+    }
+
+    /// Sends a request; what comes back is the head of an answer, and no server error.
+    pub(crate) async fn open(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, CallError> {
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|why| CallError::Down(chain(&why)))?;
+        if answer.status().is_server_error() {
+            return Err(CallError::Down(format!("it answered {}", answer.status())));
+        }
+        Ok(answer)
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>, CallError> {
@@ -254,6 +252,12 @@ fn read<T: for<'a> Deserialize<'a>>(answer: &Response<Bytes>) -> Result<T, CallE
         }
         other => Err(CallError::Refused(other)),
     }
+}
+
+/// The whole body of an answer, of at most `max` bytes.
+pub(crate) async fn whole(body: Incoming, max: usize) -> Result<Bytes, CallError> {
+    let body = Limited::new(body, max).collect().await;
+    Ok(body.map_err(|why| CallError::Down(why.to_string()))?.to_bytes())
 }
 
 /// What a pull's status says if it is not 200.

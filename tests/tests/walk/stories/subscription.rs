@@ -70,7 +70,7 @@ async fn walk(database: Option<String>) {
     panel.advance("renewal").await;
     ada.has_ads_again(SOON).await;
     ada.opens_account("/account").await;
-    ada.browser.reads("Nothing at the moment").await;
+    ada.browser.reads("Your subscription ended on").await;
 
     // Bought again.
     ada.subscribes(card::PAYS).await;
