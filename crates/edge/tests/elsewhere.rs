@@ -49,7 +49,10 @@ async fn the_origin_hears_its_own_scheme_and_host() {
             .collect();
         serde_json::to_vec(&heard).unwrap()
     };
-    let kit = setup(Router::new().fallback(heard)).start().await;
+    let mut setup = setup(Router::new().fallback(heard));
+    // Even a proxy in front, whose word counts otherwise, speaks of this host.
+    setup.trusted = vec!["127.0.0.0/8".parse().unwrap()];
+    let kit = setup.start().await;
     let here = format!("http://{}", kit.host);
     let (page, longer) = (format!("{here}/town/"), format!("{here}0/town/"));
     let heard = async |sent: &[(&str, &str)]| {
@@ -59,9 +62,9 @@ async fn the_origin_hears_its_own_scheme_and_host() {
     let headers = heard(&[
         ("origin", &here),
         ("referer", &page),
-        ("x-forwarded-proto", "ftp"),
+        ("x-forwarded-proto", "https"),
         ("x-forwarded-host", "evil.example"),
-        ("x-forwarded-port", "1"),
+        ("x-forwarded-port", "443"),
     ])
     .await;
     for (name, value) in [
