@@ -83,6 +83,11 @@ fn is_attachment(headers: &HeaderMap) -> bool {
     })
 }
 
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    let value = headers.get(CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
+}
+
 fn charset(headers: &HeaderMap) -> Option<String> {
     content_type(headers).split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
@@ -203,10 +208,7 @@ pub(crate) async fn finish(
     }
     let html = is_type(&parts.headers, "text/html");
     let coded = is_coded(&parts.headers);
-    let length = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length = content_length(&parts.headers);
     let too_large = length.is_some_and(|length| length > edge.config.limits.max_page_bytes);
     let change = plan.active && is_page(&parts) && !coded && !too_large;
     let text =

@@ -7,7 +7,6 @@ use http::{
         CONTENT_SECURITY_POLICY_REPORT_ONLY, LINK, LOCATION, REFRESH, SET_COOKIE, STRICT_TRANSPORT_SECURITY,
     },
 };
-use lol_html::{HtmlRewriter, Settings, element};
 use url::{Host, Position, Url};
 
 use crate::{config::SiteHost, content_policy::PolicyMove};
@@ -133,36 +132,8 @@ impl OriginRewrite {
     /// differ from what its checksum was made of.
     pub(crate) fn page(&self, input: &[u8]) -> Vec<u8> {
         let moved = self.text(input);
-        self.elements(&moved).unwrap_or(moved)
-    }
-
-    /// `None` if the markup cannot be followed.
-    fn elements(&self, page: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::with_capacity(page.len());
-        let settings = Settings::new()
-            .append_element_content_handler(element!("meta[http-equiv]", |meta| {
-                let policy = meta
-                    .get_attribute("http-equiv")
-                    .is_some_and(|name| name.trim().eq_ignore_ascii_case(CONTENT_SECURITY_POLICY.as_str()));
-                if let Some(content) = meta.get_attribute("content").filter(|_| policy) {
-                    match self.policy_move().policies(&unescaped(&content)) {
-                        Some(content) => meta.set_attribute("content", &content)?,
-                        None => meta.remove(),
-                    }
-                }
-                Ok(())
-            }))
-            .append_element_content_handler(element!("script[integrity], link[integrity]", |loading| {
-                let address = loading.get_attribute("src").or_else(|| loading.get_attribute("href"));
-                if self.is_here(address.unwrap_or_default().trim()) {
-                    loading.remove_attribute("integrity");
-                }
-                Ok(())
-            }));
-        let mut rewriter = HtmlRewriter::new(settings, |bytes: &[u8]| out.extend_from_slice(bytes));
-        rewriter.write(page).ok()?;
-        rewriter.end().ok()?;
-        Some(out)
+        let policy = |policy: &str| self.policy_move().policies(policy);
+        latchkey_page::rehost(&moved, policy, |address| self.is_here(address)).unwrap_or(moved)
     }
 
     /// Whether an address that was moved already is one of this host.
@@ -249,22 +220,6 @@ fn begins(text: &[u8], name: &str) -> bool {
         Some(b'.' | b':') => !after.next().is_some_and(is_word),
         next => !next.is_some_and(is_word),
     }
-}
-
-/// An attribute's value without the entities that a policy is written with.
-fn unescaped(value: &str) -> String {
-    let mut text = value.to_owned();
-    for (entity, meant) in [
-        ("&#39;", "'"),
-        ("&#039;", "'"),
-        ("&#x27;", "'"),
-        ("&apos;", "'"),
-        ("&quot;", "\""),
-        ("&amp;", "&"),
-    ] {
-        text = text.replace(entity, meant);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -35,7 +35,11 @@ impl RealSite {
                 Some(finding)
             }
             Err(ProbeError::Setup(why)) => return Err(why.into()),
-            Err(why) => Some(why.to_string()),
+            Err(why @ (ProbeError::Elsewhere { .. } | ProbeError::Endless { .. })) => Some(why.to_string()),
+            // Where it leads is known only once it answers.
+            Err(why) => Some(format!(
+                "{why}\nIts pages say so too; start the demo again when this is mended."
+            )),
         };
         Ok(Some(Self {
             origin: named,
