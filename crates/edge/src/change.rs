@@ -54,13 +54,38 @@ fn content_type(headers: &HeaderMap) -> &str {
         .unwrap_or_default()
 }
 
+fn media_type(headers: &HeaderMap) -> &str {
+    content_type(headers).split(';').next().unwrap_or_default().trim()
+}
+
 fn is_type(headers: &HeaderMap, media: &str) -> bool {
-    content_type(headers)
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .eq_ignore_ascii_case(media)
+    media_type(headers).eq_ignore_ascii_case(media)
+}
+
+/// Whether a body is text with addresses in it: pages, stylesheets, scripts, JSON, XML, SVG. Not a stream of events, nor a file that
+/// the reader saves.
+fn has_addresses(headers: &HeaderMap) -> bool {
+    let media = media_type(headers).to_ascii_lowercase();
+    let (kind, name) = media.split_once('/').unwrap_or_default();
+    let is_text = kind == "text" && name != "event-stream"
+        || ["+json", "+xml"].iter().any(|syntax| name.ends_with(syntax))
+        || kind == "application" && ["ecmascript", "javascript", "json", "x-javascript", "xml"].contains(&name);
+    is_text && !is_attachment(headers)
+}
+
+fn is_attachment(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
+        value
+            .as_bytes()
+            .trim_ascii_start()
+            .get(..10)
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"attachment"))
+    })
+}
+
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    let value = headers.get(CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 fn charset(headers: &HeaderMap) -> Option<String> {
@@ -87,18 +112,11 @@ fn is_error(parts: &Parts) -> bool {
 /// Whether an answer is a whole page that may be changed.
 fn is_page(parts: &Parts) -> bool {
     let headers = &parts.headers;
-    let attachment = headers.get(CONTENT_DISPOSITION).is_some_and(|value| {
-        value
-            .as_bytes()
-            .trim_ascii_start()
-            .get(..10)
-            .is_some_and(|word| word.eq_ignore_ascii_case(b"attachment"))
-    });
     (parts.status == StatusCode::OK || is_error(parts))
         && is_type(headers, "text/html")
         && !headers.contains_key(CONTENT_RANGE)
         && !has_word(headers, CACHE_CONTROL, "no-transform")
-        && !attachment
+        && !is_attachment(headers)
 }
 
 /// Pages differ by reader, so that browsers ask again and shared caches keep nothing.
@@ -190,15 +208,14 @@ pub(crate) async fn finish(
     }
     let html = is_type(&parts.headers, "text/html");
     let coded = is_coded(&parts.headers);
-    let length = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length = content_length(&parts.headers);
     let too_large = length.is_some_and(|length| length > edge.config.limits.max_page_bytes);
     let change = plan.active && is_page(&parts) && !coded && !too_large;
-    let text = elsewhere.filter(|_| {
-        (html || is_type(&parts.headers, "text/css")) && !coded && parts.status != StatusCode::PARTIAL_CONTENT
-    });
+    let text =
+        elsewhere.filter(|_| has_addresses(&parts.headers) && !coded && parts.status != StatusCode::PARTIAL_CONTENT);
+    if too_large && text.is_some() {
+        warn_of_addresses(&plan);
+    }
     if plan.active && is_page(&parts) {
         if coded {
             edge.counters.coded();
@@ -234,6 +251,9 @@ pub(crate) async fn finish(
         Collected::Whole(bytes) => bytes,
         Collected::Larger(body) => {
             edge.counters.too_large();
+            if text.is_some() {
+                warn_of_addresses(&plan);
+            }
             if html {
                 forbid_sharing(&mut parts.headers);
             }
@@ -250,7 +270,10 @@ pub(crate) async fn finish(
             return pages::origin_failed(StatusCode::GATEWAY_TIMEOUT);
         }
     };
-    let original = text.map_or_else(|| original.clone(), |elsewhere| elsewhere.text(&original).into());
+    let original = match text {
+        Some(elsewhere) => brought_here(elsewhere, html, original, &mut parts.headers).await,
+        None => original,
+    };
     let body = if change {
         let charset = charset(&parts.headers);
         describe_changed(&mut parts.headers, &plan, &visit.site);
@@ -263,6 +286,40 @@ pub(crate) async fn finish(
     };
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     Response::from_parts(parts, Body::from(body))
+}
+
+fn warn_of_addresses(plan: &Plan) {
+    tracing::warn!(
+        url = plan.url,
+        "too large to be rewritten: addresses of the origin in it lead away from here"
+    );
+}
+
+/// A body whose addresses are those of this host.
+async fn brought_here(elsewhere: OriginRewrite, html: bool, original: Bytes, headers: &mut HeaderMap) -> Bytes {
+    let large = original.len() > BLOCKING_PAGE_BYTES;
+    let work = {
+        let original = original.clone();
+        move || {
+            if html {
+                elsewhere.page(&original)
+            } else {
+                elsewhere.text(&original)
+            }
+        }
+    };
+    let moved = if large {
+        tokio::task::spawn_blocking(work).await.ok().map(Bytes::from)
+    } else {
+        Some(work().into())
+    };
+    let Some(moved) = moved.filter(|moved| *moved != original) else {
+        return original;
+    };
+    for name in ABOUT_BYTES.iter().filter(|name| *name != LAST_MODIFIED) {
+        headers.remove(name);
+    }
+    moved
 }
 
 /// The changed page, from memory or from `page`.

@@ -1,6 +1,6 @@
 //! What an edge is started with, and what is refused before it starts.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf};
 
 use ipnet::IpNet;
 use latchkey_entitlement::SiteId;
@@ -42,9 +42,11 @@ pub struct EdgeConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Only `/.latchkey/…` is served, for proxies that ask with a sub-request.
     pub auth_only: bool,
-    /// The origin is a site that believes to be elsewhere: its absolute links, redirects, cookie domains and transport policies are
-    /// rewritten. For trying the edge out, not for production.
+    /// The origin is a site that believes to be elsewhere: it is told its own scheme and host, and its absolute links, redirects,
+    /// cookie domains and policies are rewritten. For trying the edge out, not for production.
     pub origin_rewrite: bool,
+    /// Where every connection to an origin goes, whatever its name resolves to. The certificate is still checked for the name.
+    pub origin_address: Option<SocketAddr>,
     /// Certificates (PEM) of authorities of the publisher's own, that origins may be signed by beside those of the web.
     pub origin_ca: Option<String>,
     /// Filter lists in EasyList syntax: name and text of each.
@@ -273,6 +275,7 @@ mod tests {
             trusted_proxies: vec![],
             auth_only: false,
             origin_rewrite: false,
+            origin_address: None,
             origin_ca: None,
             filter_lists: vec![],
             limits: Limits::default(),

@@ -1,17 +1,32 @@
 //! Connections to origins and to the server: pooled HTTP/1.1, over TLS where the URL says so.
 
-use std::sync::Arc;
+use std::{
+    future::{Future, ready},
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    vec,
+};
 
 use http_body::Body;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{
+        Client,
+        connect::{
+            HttpConnector,
+            dns::{GaiResolver, Name},
+        },
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
+use tower::Service;
 
 use crate::{
     EdgeError,
@@ -19,11 +34,42 @@ use crate::{
 };
 
 /// How connections are made.
-pub(crate) type Connector = HttpsConnector<HttpConnector>;
+pub(crate) type Connector = HttpsConnector<HttpConnector<Resolver>>;
 
-/// Makes the connector; roots are Mozilla's, and those of `more` (PEM).
-pub(crate) fn connector(more: Option<&str>) -> Result<Connector, EdgeError> {
-    let mut http = HttpConnector::new();
+/// Finds the addresses of a name: by the system, unless all connections go to one address.
+#[derive(Clone)]
+pub(crate) struct Resolver {
+    system: GaiResolver,
+    fixed: Option<SocketAddr>,
+}
+
+type Found = Pin<Box<dyn Future<Output = io::Result<vec::IntoIter<SocketAddr>>> + Send>>;
+
+impl Service<Name> for Resolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Found;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Service::poll_ready(&mut self.system, context)
+    }
+
+    fn call(&mut self, name: Name) -> Found {
+        if let Some(address) = self.fixed {
+            return Box::pin(ready(Ok(vec![address].into_iter())));
+        }
+        let found = Service::call(&mut self.system, name);
+        Box::pin(async move { Ok(found.await?.collect::<Vec<_>>().into_iter()) })
+    }
+}
+
+/// Makes the connector; roots are Mozilla's, and those of `more` (PEM). Connections go to `fixed`, if it is given, whatever a name
+/// resolves to; a port that the URL itself names stays.
+pub(crate) fn connector(more: Option<&str>, fixed: Option<SocketAddr>) -> Result<Connector, EdgeError> {
+    let mut http = HttpConnector::new_with_resolver(Resolver {
+        system: GaiResolver::new(),
+        fixed,
+    });
     http.enforce_http(false);
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));
     http.set_nodelay(true);

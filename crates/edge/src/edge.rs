@@ -73,7 +73,7 @@ impl Edge {
         shutdown: CancellationToken,
     ) -> Result<Arc<Self>, EdgeError> {
         let hosts = config.hosts()?;
-        let server = Server::new(&config.server_url, &config.edge_token, connector(None)?)
+        let server = Server::new(&config.server_url, &config.edge_token, connector(None, None)?)
             .ok_or_else(|| EdgeError::Config("the edge token has characters that a header cannot carry".to_owned()))?;
         let lists = config
             .filter_lists
@@ -84,7 +84,7 @@ impl Edge {
         wanted.sort();
         wanted.dedup();
         let edge = Arc::new(Self {
-            origins: client(connector(config.origin_ca.as_deref())?),
+            origins: client(connector(config.origin_ca.as_deref(), config.origin_address)?),
             server,
             hosts,
             wanted,

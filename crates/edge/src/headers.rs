@@ -7,6 +7,7 @@ use http::{
     header::{CONNECTION, FORWARDED, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
 };
 use ipnet::IpNet;
+use url::Position;
 
 use crate::config::SiteHost;
 
@@ -126,6 +127,20 @@ pub(crate) fn set_forwarded(headers: &mut HeaderMap, peer: IpAddr, trusted: bool
     );
     if let Ok(name) = HeaderValue::from_str(&host.host) {
         headers.insert(FORWARDED_HOST, name);
+    }
+}
+
+/// Tells an origin that believes to be elsewhere its own scheme and host. Told of plain http, it would send the browser to https,
+/// which leads back here, without end; told of a host that is not its own, it may refuse to answer.
+pub(crate) fn forward_as_origin(headers: &mut HeaderMap, host: &SiteHost) {
+    remove_where(headers, |name| {
+        is_forwarding(&folded(name)) && *name != FORWARDED_FOR && folded(name) != "x-real-ip"
+    });
+    let authority = &host.origin[Position::BeforeHost..Position::AfterPort];
+    for (name, value) in [(FORWARDED_PROTO, host.origin.scheme()), (FORWARDED_HOST, authority)] {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
     }
 }
 

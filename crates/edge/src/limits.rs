@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Largest page that is changed, in bytes; a larger one is passed on as it comes.
+/// Largest page, or other text with addresses to be rewritten, that is changed, in bytes; a larger one is passed on as it comes.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Memory for pages that were changed before, in bytes of originals and results together.
 pub const MAX_MEMO_BYTES: usize = 64 * 1024 * 1024;
@@ -22,6 +22,8 @@ pub const MAX_TO_BYTES: usize = 2 * 1024;
 pub const MAX_SERVER_ANSWER_BYTES: usize = 64 * 1024;
 /// Largest file of kept revocations, in bytes.
 pub const MAX_KEPT_REVOCATIONS_BYTES: usize = 64 * 1024 * 1024;
+/// Redirects that are followed to find where a site really is; browsers stop at 20.
+pub const MAX_PROBE_REDIRECTS: usize = 5;
 /// Pages of the revocation feed that are read in one round.
 pub const MAX_REVOCATION_PAGES: usize = 64;
 /// Verified passes that are remembered.
@@ -43,6 +45,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const IDLE_CONNECTION: Duration = Duration::from_secs(4);
 /// Time for the server to answer `enter`, `renew` and pulls.
 pub const SERVER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time to find where a site really is, redirects included.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between pulls of the bundle.
 pub const BUNDLE_EVERY: Duration = Duration::from_secs(10);
 /// Time between pulls of the revocation feed where it does not come as a stream, and before a stream that ended is opened again.

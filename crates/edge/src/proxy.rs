@@ -95,10 +95,12 @@ fn prepare(edge: &Edge, visit: &Visit, reader: &Reader, plan: &mut Plan, lines: 
     headers::set_forwarded(lines, visit.peer.ip(), visit.trusted, &visit.host);
     plan.prepare(lines);
     if edge.config.origin_rewrite {
+        headers::forward_as_origin(lines, &visit.host);
         lines.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         for name in [ORIGIN, REFERER] {
             let elsewhere = lines.get(&name).and_then(|value| {
                 let rest = value.to_str().ok()?.strip_prefix(&visit.host.base())?;
+                let rest = Some(rest).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
                 HeaderValue::from_str(&format!("{}{rest}", visit.host.origin.origin().ascii_serialization())).ok()
             });
             if let Some(value) = elsewhere {

@@ -273,38 +273,3 @@ async fn an_origin_that_is_away_or_slow_has_a_page_of_ours() {
     let kit = slow.start().await;
     assert_eq!(kit.visit("/slow", "").await.status, 504);
 }
-
-#[tokio::test]
-async fn a_site_that_believes_to_be_elsewhere_is_brought_here() {
-    let pages = axum::Router::new()
-        .route(
-            "/",
-            axum::routing::get(|headers: http::HeaderMap| async move {
-                let host = headers["host"].to_str().unwrap().to_owned();
-                kit::origin::html(format!(
-                    "<html><head></head><body><a href=\"http://{host}/next\">next</a></body></html>"
-                ))
-            }),
-        )
-        .route(
-            "/go",
-            axum::routing::get(|headers: http::HeaderMap| async move {
-                let host = headers["host"].to_str().unwrap().to_owned();
-                (
-                    http::StatusCode::FOUND,
-                    [
-                        ("location", format!("http://{host}/next")),
-                        ("set-cookie", "a=1; Domain=x.example; Secure".to_owned()),
-                    ],
-                )
-            }),
-        );
-    let mut setup = Setup::new(pages).without_calls();
-    setup.origin_rewrite = true;
-    let kit = setup.start().await;
-    let text = kit.visit("/", "").await.text();
-    assert!(text.contains(&format!("http://{}/next", kit.host)), "{text}");
-    let go = kit.visit("/go", "").await;
-    assert_eq!(go.location(), format!("http://{}/next", kit.host));
-    assert_eq!(go.header("set-cookie"), Some("a=1"));
-}

@@ -192,6 +192,9 @@ pub(crate) struct Demo {
     /// Certificates (PEM) of an authority of your own that signed the real site's certificate.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "origin")]
     pub(crate) origin_ca: Option<PathBuf>,
+    /// Connect to this address, whatever the real site's name resolves to: for one that is not public yet.
+    #[arg(long, value_name = "IP:PORT", requires = "origin")]
+    pub(crate) origin_address: Option<std::net::SocketAddr>,
     /// A filter list in EasyList syntax; may be given several times.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) filter_list: Vec<PathBuf>,

@@ -13,6 +13,7 @@ mod guard;
 mod host;
 mod link;
 mod list;
+mod rehost;
 mod rewrite;
 mod rules;
 
@@ -21,4 +22,5 @@ pub use compile::{Compiled, RuleError};
 pub use guard::guard_script;
 pub use link::link_header;
 pub use list::FilterList;
+pub use rehost::rehost;
 pub use rewrite::{Call, Change, MAX_REMOVED_TEXT_PERCENT, Outcome, Removal, Verdict, rewrite};

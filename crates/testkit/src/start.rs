@@ -203,6 +203,7 @@ fn edge_config(site_host: &str, own_site: &str, server_url: &str, account_origin
         trusted_proxies: vec![],
         auth_only: false,
         origin_rewrite: false,
+        origin_address: None,
         origin_ca: None,
         filter_lists: vec![],
         limits: Limits::default(),

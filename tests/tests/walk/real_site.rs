@@ -14,10 +14,12 @@ use crate::equipment::{Running, eventually, free_port};
 /// A page as publishers' systems write them: absolute addresses of their own host in every form, and an ad.
 const FRONT: &str = r#"<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>The Gazette</title>
+<meta http-equiv="Content-Security-Policy" content="upgrade-insecure-requests; base-uri https:">
 <base href="https://HOST/">
 <link rel="canonical" href="https://HOST/"><link rel="stylesheet" href="//HOST/site.css">
 <script type="application/ld+json">{"@type":"WebSite","url":"https:\/\/HOST\/"}</script>
 <script nonce="abc" src="https://pagead2.googlesyndication.com/pagead/js/adsbygoogle.js"></script>
+<script defer src="https://HOST/site.js" integrity="sha256-CHECKSUM"></script>
 </head><body><h1>The Gazette</h1>
 <p><a id="absolute" href="https://HOST/story.html">Absolute</a> <a id="relative" href="story.html">Relative</a>
 <a id="protocol" href="//HOST/story.html">Without a scheme</a> <a id="moved" href="/moved">Moved</a>
@@ -27,6 +29,15 @@ const FRONT: &str = r#"<!doctype html>
 <form method="post" action="https://HOST/form"><button id="send">Send</button></form>
 </body></html>
 "#;
+/// Puts a link on the page that is in no page.
+const SCRIPT: &str = r#"fetch("https://HOST/latest.json").then((answer) => answer.json()).then((latest) => {
+  const link = document.createElement("a");
+  link.id = "latest";
+  link.href = latest.url;
+  link.textContent = "Latest";
+  document.querySelector("p").append(" ", link);
+});
+"#;
 const STORY: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>A story</title></head><body><h1>A story</h1>\n\
     <p>The gauge at the pier has a needle.</p><ins class=\"adsbygoogle\"></ins></body></html>\n";
 
@@ -34,15 +45,18 @@ const SERVER: &str = r#"daemon off; pid DIR/pid; error_log DIR/error.log; worker
 events { worker_connections 512; }
 http {
   access_log off; default_type application/octet-stream; charset utf-8;
-  types { text/html html; text/css css; text/plain txt; }
+  types { text/html html; text/css css; text/plain txt; text/javascript js; application/json json; }
   client_body_temp_path DIR/b; proxy_temp_path DIR/p; fastcgi_temp_path DIR/f; uwsgi_temp_path DIR/u; scgi_temp_path DIR/s;
   gzip on; gzip_min_length 0; gzip_vary on;
   server {
     listen 127.0.0.1:PORT ssl; server_name localhost; absolute_redirect off; root DIR/site; index front.html;
+    # As frameworks do behind a TLS terminator: to https, and no host but their own.
+    if ($http_x_forwarded_proto = http) { return 301 https://HOST$request_uri; }
+    if ($http_x_forwarded_host !~ "^(HOST)?$") { return 400; }
     ssl_certificate DIR/site.pem; ssl_certificate_key DIR/site.key;
     add_header Strict-Transport-Security "max-age=31536000; includeSubDomains; preload";
     add_header Alt-Svc 'h3=":PORT"; ma=86400';
-    add_header Content-Security-Policy "upgrade-insecure-requests; default-src https://HOST data: 'unsafe-inline'; form-action 'self' https://HOST http://account.localhost:*";
+    add_header Content-Security-Policy "upgrade-insecure-requests; default-src https://HOST data: 'unsafe-inline'; script-src https: 'nonce-abc'; style-src HOST 'unsafe-inline'; connect-src https:; form-action 'self' https://HOST http://account.localhost:*";
     add_header Set-Cookie "seen=1; Domain=localhost; Path=/; Secure; HttpOnly; SameSite=None";
     location = /moved { return 301 https://HOST/story.html; }
     location = /moved-too { return 302 //HOST/story.html; }
@@ -73,8 +87,11 @@ impl RealSite {
         site.certify();
         let root = site.path("site");
         fs::create_dir_all(&root).expect("a folder");
+        fs::write(root.join("site.js"), SCRIPT.replace("HOST", &site.host())).expect("a script");
+        let front = FRONT.replace("CHECKSUM", &site.checksum("site.js"));
         for (name, text) in [
-            ("front.html", FRONT),
+            ("front.html", front.as_str()),
+            ("latest.json", r#"{"url":"https:\/\/HOST\/story.html"}"#),
             ("story.html", STORY),
             ("site.css", "body { background: url(https://HOST/a.png) }\n"),
             ("digits.txt", "0123456789 https://HOST/\n"),
@@ -139,6 +156,20 @@ impl RealSite {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// What a page says of a file that it loads (Subresource Integrity).
+    fn checksum(&self, name: &str) -> String {
+        let made = Command::new("sh")
+            .args([
+                "-c",
+                "openssl dgst -sha256 -binary \"$1\" | openssl base64 -A",
+                "sh",
+                name,
+            ])
+            .current_dir(self.path("site"))
+            .output();
+        String::from_utf8(made.expect("openssl runs").stdout).expect("base64")
     }
 
     fn certify(&self) {

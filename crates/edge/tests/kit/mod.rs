@@ -96,9 +96,10 @@ pub struct Setup {
     pub origin: Router,
     pub state_dir: Option<PathBuf>,
     pub auth_only: bool,
-    pub origin_rewrite: bool,
     pub limits: Limits,
     pub origin_url: Option<String>,
+    /// The address under which the origin knows itself; it is reached where it really is.
+    pub elsewhere: Option<&'static str>,
     pub server_down: bool,
     pub trusted: Vec<ipnet::IpNet>,
     /// A host that readers reach over https, in place of one on the loopback.
@@ -112,9 +113,9 @@ impl Setup {
             origin,
             state_dir: None,
             auth_only: false,
-            origin_rewrite: false,
             limits: Limits::default(),
             origin_url: None,
+            elsewhere: None,
             server_down: false,
             trusted: vec![],
             https_host: None,
@@ -149,7 +150,9 @@ impl Setup {
                 site: site(),
                 hosts: vec![host.clone()],
                 origin: self
-                    .origin_url
+                    .elsewhere
+                    .map(str::to_owned)
+                    .or(self.origin_url)
                     .unwrap_or_else(|| format!("http://{origin}/"))
                     .parse()
                     .unwrap(),
@@ -161,7 +164,8 @@ impl Setup {
             state_dir: self.state_dir,
             trusted_proxies: self.trusted,
             auth_only: self.auth_only,
-            origin_rewrite: self.origin_rewrite,
+            origin_rewrite: self.elsewhere.is_some(),
+            origin_address: self.elsewhere.map(|_| origin),
             origin_ca: None,
             filter_lists: vec![],
             limits: self.limits,

@@ -69,6 +69,7 @@ pub(crate) fn edge_config(
         trusted_proxies: trusted.collect::<Result<_, _>>()?,
         auth_only: false,
         origin_rewrite: false,
+        origin_address: None,
         origin_ca: config.edge.origin_ca.as_deref().map(read_ca).transpose()?,
         filter_lists: lists.collect::<Result<_, _>>()?,
         limits: Limits::default(),

@@ -5,6 +5,7 @@ mod front;
 mod hosts;
 mod html;
 mod mailbox;
+mod real_site;
 mod setup;
 mod site;
 mod stats;
@@ -38,7 +39,7 @@ use crate::{
     ambient::{SystemClock, SystemIds},
     cli::{Demo, Exit},
     commands::{
-        edge::{edge_config, read_ca, read_list},
+        edge::{edge_config, read_list},
         serve::gateway,
     },
     config::{Config, Environment},
@@ -46,6 +47,7 @@ use crate::{
     listen,
 };
 use hosts::DemoHosts;
+use real_site::RealSite;
 
 /// How long requests under way get to end at a stop: nobody waits for a demo.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -86,10 +88,8 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     let prices = setup::prices(gateway.as_ref())
         .await
         .context("setting up the sandbox's prices")?;
-    let site_origin = options
-        .origin
-        .as_ref()
-        .map_or(own_site, |url| format!("{}/", url.origin().ascii_serialization()));
+    let real_site = RealSite::find(&options).await?;
+    let site_origin = real_site.as_ref().map_or(own_site, |site| site.origin.to_string());
     // Nothing but the database is taken from the environment: a demo must never meet real keys.
     let database = environment
         .plain("DATABASE_URL")
@@ -114,8 +114,9 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
     let inside_address = inside.local_addr()?;
     tasks.spawn(listen::serve(inside, instance.router.clone(), stop.clone(), DRAIN));
     let mut settings = edge_config(&config, edge_token, instance.keys.bundle_kid(), Some(inside_address))?;
-    settings.origin_rewrite = options.origin.is_some();
-    settings.origin_ca = options.origin_ca.as_deref().map(read_ca).transpose()?;
+    if let Some(site) = &real_site {
+        site.apply(&mut settings);
+    }
     settings.filter_lists.extend(lists);
     let edge = Edge::start(settings, Arc::clone(&clock), stop.clone()).await?;
     let deliveries = sandbox.start_deliveries();
@@ -134,8 +135,8 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
         (hosts.front.clone(), front::router(&hosts, &ads, &stats)),
     ];
     setup::announce(&hosts, &data);
-    if let Some(origin) = &options.origin {
-        tokio::spawn(tell_if_away(Arc::clone(&edge), hosts.site.clone(), origin.clone()));
+    if let Some(site) = &real_site {
+        site.announce();
     }
     let public_stop = CancellationToken::new();
     listen::stop_when_asked(public_stop.clone());
@@ -182,26 +183,6 @@ fn open_sandbox(
 
 async fn loopback() -> anyhow::Result<TcpListener> {
     listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), "--port").await
-}
-
-/// Says at once if a real site does not answer, or sends everybody elsewhere, rather than to the first reader. The log says why.
-async fn tell_if_away(edge: Arc<Edge>, site: String, origin: url::Url) {
-    let here = format!("http://{site}/");
-    let request = Request::head("/").header(header::HOST, site).body(Body::empty());
-    let Ok(request) = request else { return };
-    let answer = edge.handle(request, SocketAddr::from(([127, 0, 0, 1], 0))).await;
-    let location = answer
-        .headers()
-        .get(header::LOCATION)
-        .and_then(|location| location.to_str().ok());
-    if matches!(answer.status(), StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
-        println!("  {origin} does not answer: its pages will say so until it does. See the warning for the reason.\n");
-    } else if location == Some(&here) {
-        println!("  {origin} sends its readers to the same page by another scheme: begin with --origin and https.\n");
-    } else if let Some(elsewhere) = location.filter(|location| location.contains("://") && !location.starts_with(&here))
-    {
-        println!("  {origin} sends its readers to {elsewhere}: begin with that address after --origin.\n");
-    }
 }
 
 /// Every host of the demo on one listener.

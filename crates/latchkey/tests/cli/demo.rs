@@ -66,6 +66,7 @@ fn a_real_site_that_does_not_answer_is_said_at_the_start() {
     let arguments = ["demo", "--port", port.as_str(), "--origin", "https://127.0.0.1:1/"];
     let mut running = place.start(&arguments, "demo is ready");
     running.waits_for("https://127.0.0.1:1/ does not answer");
+    running.waits_for("start the demo again when this is mended");
     running.signal("INT");
     assert_eq!(running.ends().0, Some(0), "{}", running.said());
 
@@ -93,5 +94,7 @@ fn a_real_site_that_does_not_answer_is_said_at_the_start() {
         .run(&[&arguments[..], &["--origin-ca", "list.txt"]].concat())
         .is(3);
     refused.says(&["origin_ca cannot be used: there is none", "BEGIN CERTIFICATE"]);
-    place.run(&["demo", "--origin-ca", "x"]).is(2).says(&["--origin"]);
+    for (option, value) in [("--origin-ca", "x"), ("--origin-address", "127.0.0.1:1")] {
+        place.run(&["demo", option, value]).is(2).says(&["--origin <URL>"]);
+    }
 }

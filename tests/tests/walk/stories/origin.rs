@@ -134,7 +134,7 @@ async fn readers_click_around_in_a_real_site_pay_and_read_it_whole_without_ads()
     let demo = before(&site).await;
     let ada = Reader::ada(&demo, Browser::open().await);
     let story = demo.url("news", "/story.html");
-    for link in ["#absolute", "#relative", "#protocol", "#moved", "#send"] {
+    for link in ["#absolute", "#relative", "#protocol", "#moved", "#latest", "#send"] {
         ada.browser.goto(&demo.url("news", "/")).await;
         ada.browser.press(link).await;
         ada.browser.arrives(&story).await;

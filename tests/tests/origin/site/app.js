@@ -1,0 +1,1 @@
+fetch("https://www.harbour.example/latest.json");
