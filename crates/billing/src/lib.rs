@@ -14,7 +14,7 @@ pub mod signature;
 pub mod stripe;
 
 /// Named by the trait [`Stripe`], so that an implementation needs no other crate.
-pub use latchkey_entitlement::{AccountId, EventId, Timestamp};
+pub use latchkey_entitlement::{AccountId, Clock, EventId, Timestamp};
 
 pub use api::{
     IdempotencyKey, KeyError, NewCheckout, NewCustomer, NewPrice, Page, Stripe, StripeError, SubscriptionChange,

@@ -1,5 +1,7 @@
 //! Moments and spans. A moment is milliseconds since the Unix epoch, UTC, as it is stored.
 
+use std::{pin::Pin, time::Duration};
+
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds in one second.
@@ -42,10 +44,21 @@ impl Timestamp {
 pub trait Clock: Send + Sync {
     /// The present moment.
     fn now(&self) -> Timestamp;
+
+    /// Waits: between two tries, or for a turn. How long that takes in the world's time is the clock's to say; a simulation goes on
+    /// at once.
+    fn pause(&self, length: Duration) -> Pause<'_>;
 }
+
+/// A time of waiting, over once the future is ready.
+pub type Pause<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Timestamp {
         (**self).now()
+    }
+
+    fn pause(&self, length: Duration) -> Pause<'_> {
+        (**self).pause(length)
     }
 }

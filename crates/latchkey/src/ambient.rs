@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::rand;
-use latchkey_entitlement::{Clock, Timestamp};
+use latchkey_entitlement::{Clock, Timestamp, time::Pause};
 use latchkey_sync::Ids;
 use uuid::Uuid;
 
@@ -17,6 +17,10 @@ impl Clock for SystemClock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn pause(&self, length: Duration) -> Pause<'_> {
+        Box::pin(tokio::time::sleep(length))
     }
 }
 

@@ -1,11 +1,11 @@
 //! The gateway: [`Stripe`] over HTTP.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::HeaderValue;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Interval, Invoice,
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Clock, CustomerState, EventEnvelope, IdempotencyKey, Interval, Invoice,
     NewCheckout, NewCustomer, NewPrice, Page, ParseError, Price, Stripe, StripeError, Subscription, SubscriptionChange,
     SubscriptionStatus, Timestamp, parse_customer, parse_invoice, parse_page, parse_price, parse_session,
     parse_subscription,
@@ -16,9 +16,13 @@ use stripe_checkout::{CheckoutSessionMode, checkout_session as checkout};
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::{customer, event};
 use stripe_product::{price, product};
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
-use crate::transport::{Jitter, Transport};
+use crate::{
+    transport::{Jitter, MAX_CONCURRENT_CALLS, Transport},
+    wire::{Https, Wire},
+};
 
 /// Most entries that Stripe gives in one page.
 const PAGE: i64 = 100;
@@ -66,6 +70,10 @@ pub struct Config {
     pub timeout: Duration,
     /// Spreads retries.
     pub jitter: Jitter,
+    /// Waits between two attempts.
+    pub clock: Arc<dyn Clock>,
+    /// Another way than HTTPS, for a simulation that has no sockets.
+    pub wire: Option<Arc<dyn Wire>>,
 }
 
 /// A configuration that cannot be used.
@@ -119,8 +127,19 @@ impl Gateway {
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {}", config.secret_key.0)).map_err(|_| ConfigError::Key)?;
         authorization.set_sensitive(true);
-        let transport =
-            Transport::new(base, authorization, config.timeout, config.jitter).map_err(|_| ConfigError::Tls)?;
+        let wire = match config.wire {
+            Some(wire) => wire,
+            None => Arc::new(Https::new().map_err(|_| ConfigError::Tls)?),
+        };
+        let transport = Transport {
+            wire,
+            base,
+            authorization,
+            timeout: config.timeout,
+            jitter: config.jitter,
+            clock: config.clock,
+            turns: Semaphore::new(MAX_CONCURRENT_CALLS),
+        };
         Ok(Self { transport, livemode })
     }
 

@@ -6,8 +6,10 @@
 mod answer;
 mod gateway;
 mod transport;
+mod wire;
 
 pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, SecretKey};
 pub use transport::{
     CALL_TIMEOUT, Jitter, MAX_ANSWER_BYTES, MAX_ATTEMPTS, MAX_CONCURRENT_CALLS, STRIPE_VERSION, TOTAL_BUDGET,
 };
+pub use wire::{Wire, WireError};

@@ -4,28 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use latchkey_billing::{IdempotencyKey, StripeError};
+use latchkey_billing::{Clock, IdempotencyKey, StripeError};
 use serde_json::Value;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 use tokio::{
     sync::Semaphore,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
-use crate::answer::{self, Failure};
+use crate::{
+    answer::{self, Failure},
+    wire::{Wire, WireError},
+};
 
 /// The API version that the code reads; webhook endpoints are pinned to the same.
 pub const STRIPE_VERSION: &str = "2026-09-30.endive";
 /// How long one attempt may take, unless configured otherwise.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long making a connection may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a call may take in all: waiting for its turn, attempts and pauses. No attempt begins after it.
 pub const TOTAL_BUDGET: Duration = Duration::from_secs(25);
 /// Most attempts of one call.
@@ -36,53 +31,22 @@ pub const MAX_ANSWER_BYTES: usize = 8 * 1024 * 1024;
 pub const MAX_CONCURRENT_CALLS: usize = 20;
 /// Pause after the first attempt, before jitter; doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// How long an unused connection is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Gives a number from 0 (inclusive) to 1 (exclusive) that spreads retries of several processes over time.
 pub type Jitter = Arc<dyn Fn() -> f64 + Send + Sync>;
 
 pub(crate) struct Transport {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pub(crate) wire: Arc<dyn Wire>,
     /// Without a slash at the end.
-    base: String,
-    authorization: HeaderValue,
-    timeout: Duration,
-    jitter: Jitter,
-    turns: Semaphore,
+    pub(crate) base: String,
+    pub(crate) authorization: HeaderValue,
+    pub(crate) timeout: Duration,
+    pub(crate) jitter: Jitter,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) turns: Semaphore,
 }
 
 impl Transport {
-    pub(crate) fn new(
-        base: String,
-        authorization: HeaderValue,
-        timeout: Duration,
-        jitter: Jitter,
-    ) -> Result<Self, rustls::Error> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        http.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_timer(TokioTimer::new())
-            .build(connector);
-        let turns = Semaphore::new(MAX_CONCURRENT_CALLS);
-        Ok(Self {
-            client,
-            base,
-            authorization,
-            timeout,
-            jitter,
-            turns,
-        })
-    }
-
     /// Sends a request, up to [`MAX_ATTEMPTS`] times, always with the same key and the same bytes.
     pub(crate) async fn send(
         &self,
@@ -119,7 +83,7 @@ impl Transport {
                 return Err(failure.error);
             }
             tracing::info!(path = request.path, attempt, error = %failure.error, "calling Stripe again");
-            sleep(pause).await;
+            self.clock.pause(pause).await;
             attempt += 1;
         }
     }
@@ -149,41 +113,29 @@ impl Transport {
         })
     }
 
-    async fn exchange(&self, http: Request<Full<Bytes>>, changes: bool) -> Result<Value, Failure> {
+    async fn exchange(&self, http: Request<Bytes>, changes: bool) -> Result<Value, Failure> {
         let path = http.uri().path().to_owned();
-        let response = self.client.request(http).await.map_err(|error| {
-            let (what, changes) = if error.is_connect() {
-                ("no connection", false)
-            } else {
-                ("the connection broke before the answer", changes)
-            };
-            Failure {
-                error: answer::lost(what.to_owned(), changes),
-                retry: true,
-                wait: None,
+        let lost = |what: &str, changes| Failure {
+            error: answer::lost(what.to_owned(), changes),
+            retry: true,
+            wait: None,
+        };
+        let answered = self.wire.exchange(http).await.map_err(|error| match error {
+            WireError::NoConnection => lost("no connection", false),
+            WireError::Broken => lost("the connection broke before the whole answer was there", changes),
+            WireError::TooLarge => {
+                let what = format!("the answer is larger than {MAX_ANSWER_BYTES} bytes");
+                Failure::is_final(StripeError::Malformed { what })
             }
         })?;
-        let (head, body) = response.into_parts();
+        let (head, body) = answered.into_parts();
         let id = head
             .headers
             .get("request-id")
             .and_then(|id| id.to_str().ok())
             .unwrap_or("-");
         tracing::debug!(path, status = head.status.as_u16(), request_id = id, "Stripe answered");
-        let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(|error| {
-            if error.is::<http_body_util::LengthLimitError>() {
-                let what = format!("the answer is larger than {MAX_ANSWER_BYTES} bytes");
-                Failure::is_final(StripeError::Malformed { what })
-            } else {
-                let error = answer::lost("the connection broke within the answer".to_owned(), changes);
-                Failure {
-                    error,
-                    retry: true,
-                    wait: None,
-                }
-            }
-        })?;
-        answer::read(head.status, &head.headers, &body.to_bytes(), changes)
+        answer::read(head.status, &head.headers, &body, changes)
     }
 
     fn http_request(
@@ -191,7 +143,7 @@ impl Transport {
         request: &RequestBuilder,
         form: Option<&str>,
         key: Option<&IdempotencyKey>,
-    ) -> Result<Request<Full<Bytes>>, http::Error> {
+    ) -> Result<Request<Bytes>, http::Error> {
         let query = request.query.as_deref().filter(|query| !query.is_empty());
         let question = if query.is_some() { "?" } else { "" };
         let uri = format!(
@@ -217,7 +169,7 @@ impl Transport {
         if form.is_some() {
             http = http.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
-        http.body(Full::new(Bytes::from(form.unwrap_or_default().to_owned())))
+        http.body(Bytes::from(form.unwrap_or_default().to_owned()))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::VecDeque,
+    pin::Pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -15,7 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use latchkey_billing::{
-    AccountId, EventId, IdempotencyKey, NewCheckout, NewCustomer, Stripe, StripeError, SubscriptionChange,
+    AccountId, Clock, EventId, IdempotencyKey, NewCheckout, NewCustomer, Stripe, StripeError, SubscriptionChange,
+    Timestamp,
 };
 use latchkey_stripe_gateway::{Config, ConfigError, Gateway, SecretKey};
 
@@ -93,7 +95,22 @@ fn gateway(url: &str) -> Result<Gateway, ConfigError> {
         base_url: Some(url.parse().unwrap()),
         timeout: Duration::from_millis(400),
         jitter: Arc::new(|| 0.0),
+        clock: Arc::new(Watch),
+        wire: None,
     })
+}
+
+/// Pauses are real ones, and nobody asks for the present.
+struct Watch;
+
+impl Clock for Watch {
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn pause(&self, length: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(length))
+    }
 }
 
 fn new_customer() -> NewCustomer {

@@ -54,7 +54,7 @@ impl Sync {
             {
                 return self.sync_leased(customer, &owner).await;
             }
-            tokio::time::sleep(wait).await;
+            self.clock.pause(wait).await;
             wait = wait.saturating_mul(2).min(LEASE_WAIT_MOST);
         }
         Err(SyncError::Busy {

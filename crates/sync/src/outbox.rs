@@ -66,7 +66,7 @@ impl Sync {
                 () = &mut stop => return,
                 () = std::future::ready(()), if more => {}
                 () = self.outbox.notified() => {}
-                () = tokio::time::sleep(IDLE) => {}
+                () = self.clock.pause(IDLE) => {}
             }
         }
     }

@@ -33,7 +33,7 @@ impl Sync {
             tokio::select! {
                 () = &mut stop => return,
                 () = self.wake.notified() => {}
-                () = tokio::time::sleep(IDLE) => {}
+                () = self.clock.pause(IDLE) => {}
             }
         }
     }

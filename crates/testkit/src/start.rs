@@ -1,11 +1,15 @@
 //! The parts of a world, put together as the binary does it.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use latchkey_billing::{DerivePolicy, Plan, WebhookSecrets};
 use latchkey_edge::{Edge, EdgeConfig, Limits, Secret as EdgeSecret, SiteOrigin};
-use latchkey_entitlement::{Clock, SiteId, Timestamp, policy::SitePolicy, time::MINUTE};
+use latchkey_entitlement::{
+    Clock, SiteId, Timestamp,
+    policy::SitePolicy,
+    time::{MINUTE, Pause},
+};
 use latchkey_server::{Keys, MemoryMailbox, Parts as ServerParts, Secret, Server, ServerConfig, hash};
 use latchkey_store::Store;
 use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey};
@@ -34,6 +38,10 @@ pub(crate) struct CityClock(pub(crate) Arc<SandboxClock>);
 impl Clock for CityClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.now_ms())
+    }
+
+    fn pause(&self, length: Duration) -> Pause<'_> {
+        Box::pin(tokio::time::sleep(length))
     }
 }
 
@@ -88,7 +96,7 @@ impl Parts {
         };
         let sandbox = Sandbox::open(config, Arc::clone(&clock)).expect("the sandbox opens");
         let network = Arc::<Network>::default();
-        let gateway = Arc::new(gateway(&stripe_key, address(&stripe_api)));
+        let gateway = Arc::new(gateway(&stripe_key, address(&stripe_api), Arc::clone(&now)));
         serve(stripe_api, through(Arc::clone(&network), sandbox.api_router()), &stop);
         serve(stripe_pages, sandbox.pages_router(), &stop);
         let plans = checkout::plans(gateway.as_ref()).await;
@@ -164,13 +172,15 @@ pub(crate) fn sync_config(plans: &[Plan], webhook_secret: &str) -> SyncConfig {
     }
 }
 
-fn gateway(key: &str, api: SocketAddr) -> Gateway {
+fn gateway(key: &str, api: SocketAddr, clock: Arc<dyn Clock>) -> Gateway {
     let config = GatewayConfig {
         secret_key: SecretKey::new(key),
         base_url: Some(format!("http://{api}/").parse().unwrap()),
         timeout: CALL_TIMEOUT,
         // One process has nobody to be spread from.
         jitter: Arc::new(|| 0.0),
+        clock,
+        wire: None,
     };
     Gateway::new(config).expect("a gateway")
 }

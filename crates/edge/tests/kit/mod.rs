@@ -26,7 +26,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use latchkey_edge::{Edge, EdgeConfig, EdgeError, Limits, Secret, SiteOrigin};
-use latchkey_entitlement::{Clock, SiteId, Timestamp, policy::SitePolicy};
+use latchkey_entitlement::{Clock, SiteId, Timestamp, policy::SitePolicy, time::Pause};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -60,6 +60,10 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_seconds(self.seconds())
+    }
+
+    fn pause(&self, length: Duration) -> Pause<'_> {
+        Box::pin(tokio::time::sleep(length))
     }
 }
 

@@ -90,6 +90,8 @@ pub(crate) fn gateway(key: &str, base_url: Option<Url>) -> anyhow::Result<Gatewa
         base_url,
         timeout: CALL_TIMEOUT,
         jitter: Arc::new(jitter),
+        clock: Arc::new(SystemClock),
+        wire: None,
     };
     Gateway::new(config).context("STRIPE_SECRET_KEY or [stripe] base_url cannot be used")
 }

@@ -27,7 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use latchkey_edge::Edge;
-use latchkey_entitlement::{Clock, Timestamp};
+use latchkey_entitlement::{Clock, Timestamp, time::Pause};
 use latchkey_server::{MemoryMailbox, hash};
 use latchkey_stripe_sandbox::{Sandbox, SandboxClock, SandboxConfig};
 use latchkey_token::{SealKey, Secret};
@@ -58,6 +58,10 @@ struct DemoClock(Arc<SandboxClock>);
 impl Clock for DemoClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.now_ms())
+    }
+
+    fn pause(&self, length: Duration) -> Pause<'_> {
+        Box::pin(tokio::time::sleep(length))
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{
@@ -20,6 +21,7 @@ use latchkey_billing::{Currency, Interval, Plan, PlanPrice, WebhookSecrets};
 use latchkey_entitlement::{
     Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
     policy::{CommentPolicy, SitePolicy},
+    time::Pause,
 };
 use latchkey_server::{Keys, Mail, MailError, Mailer, MemoryMailbox, Parts, Secret, Server, ServerConfig, hash};
 use latchkey_store::Store;
@@ -48,6 +50,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+
+    fn pause(&self, length: Duration) -> Pause<'_> {
+        Box::pin(tokio::time::sleep(length))
     }
 }
 
