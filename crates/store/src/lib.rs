@@ -6,6 +6,7 @@
 mod account;
 mod account_merge;
 mod attempt;
+mod commits;
 mod customer;
 mod database;
 mod enter_code;
@@ -31,6 +32,7 @@ mod tests;
 pub use account::{Account, normalise_email};
 pub use account_merge::{AccountMerge, ProveOutcome};
 pub use attempt::{Attempt, NewAttempt};
+pub use commits::{CommitPlace, Commits, Said};
 pub use customer::Customer;
 pub use database::{Backend, Store};
 pub use enter_code::{EnterCode, NewEnterCode};

@@ -1,11 +1,23 @@
 //! One connection or transaction of either driver.
 
+use std::sync::Arc;
+
 use sqlx::{Postgres, Sqlite, Transaction, pool::PoolConnection};
 
 use super::{row::Row, value::Value};
-use crate::{StoreError, error::is_duplicate};
+use crate::{
+    StoreError,
+    commits::{CommitPlace, Commits},
+    error::is_duplicate,
+};
 
-pub(crate) enum Link {
+pub(crate) struct Link {
+    kind: Kind,
+    /// Asked when this is committed.
+    watch: Option<(Arc<dyn Commits>, CommitPlace)>,
+}
+
+pub(crate) enum Kind {
     SqliteRead(PoolConnection<Sqlite>),
     SqliteWrite(Transaction<'static, Sqlite>),
     PostgresRead(PoolConnection<Postgres>),
@@ -29,6 +41,14 @@ macro_rules! bound {
 }
 
 impl Link {
+    pub(crate) fn reading(kind: Kind) -> Self {
+        Self { kind, watch: None }
+    }
+
+    pub(crate) fn writing(kind: Kind, watch: Option<(Arc<dyn Commits>, CommitPlace)>) -> Self {
+        Self { kind, watch }
+    }
+
     /// Runs a statement and says how many rows it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, StoreError> {
         Ok(self.try_execute(sql, args).await?)
@@ -48,21 +68,21 @@ impl Link {
     }
 
     async fn try_execute(&mut self, sql: &'static str, args: &[Value]) -> Result<u64, sqlx::Error> {
-        match self {
-            Self::SqliteRead(c) => Ok(bound!(Sqlite, sql, args).execute(&mut **c).await?.rows_affected()),
-            Self::SqliteWrite(c) => Ok(bound!(Sqlite, sql, args).execute(&mut **c).await?.rows_affected()),
-            Self::PostgresRead(c) => Ok(bound!(Postgres, sql, args).execute(&mut **c).await?.rows_affected()),
-            Self::PostgresWrite(c) => Ok(bound!(Postgres, sql, args).execute(&mut **c).await?.rows_affected()),
+        match &mut self.kind {
+            Kind::SqliteRead(c) => Ok(bound!(Sqlite, sql, args).execute(&mut **c).await?.rows_affected()),
+            Kind::SqliteWrite(c) => Ok(bound!(Sqlite, sql, args).execute(&mut **c).await?.rows_affected()),
+            Kind::PostgresRead(c) => Ok(bound!(Postgres, sql, args).execute(&mut **c).await?.rows_affected()),
+            Kind::PostgresWrite(c) => Ok(bound!(Postgres, sql, args).execute(&mut **c).await?.rows_affected()),
         }
     }
 
     /// All rows of a statement. Statements that may answer with many have a LIMIT.
     pub(crate) async fn rows(&mut self, sql: &'static str, args: &[Value]) -> Result<Vec<Row>, StoreError> {
-        Ok(match self {
-            Self::SqliteRead(c) => wrap(bound!(Sqlite, sql, args).fetch_all(&mut **c).await?, Row::Sqlite),
-            Self::SqliteWrite(c) => wrap(bound!(Sqlite, sql, args).fetch_all(&mut **c).await?, Row::Sqlite),
-            Self::PostgresRead(c) => wrap(bound!(Postgres, sql, args).fetch_all(&mut **c).await?, Row::Postgres),
-            Self::PostgresWrite(c) => wrap(bound!(Postgres, sql, args).fetch_all(&mut **c).await?, Row::Postgres),
+        Ok(match &mut self.kind {
+            Kind::SqliteRead(c) => wrap(bound!(Sqlite, sql, args).fetch_all(&mut **c).await?, Row::Sqlite),
+            Kind::SqliteWrite(c) => wrap(bound!(Sqlite, sql, args).fetch_all(&mut **c).await?, Row::Sqlite),
+            Kind::PostgresRead(c) => wrap(bound!(Postgres, sql, args).fetch_all(&mut **c).await?, Row::Postgres),
+            Kind::PostgresWrite(c) => wrap(bound!(Postgres, sql, args).fetch_all(&mut **c).await?, Row::Postgres),
         })
     }
 
@@ -86,11 +106,11 @@ impl Link {
 
     /// Runs several statements, without arguments.
     pub(crate) async fn script(&mut self, sql: &'static str) -> Result<(), StoreError> {
-        let _changed = match self {
-            Self::SqliteRead(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
-            Self::SqliteWrite(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
-            Self::PostgresRead(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
-            Self::PostgresWrite(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
+        let _changed = match &mut self.kind {
+            Kind::SqliteRead(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
+            Kind::SqliteWrite(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
+            Kind::PostgresRead(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
+            Kind::PostgresWrite(c) => sqlx::raw_sql(sql).execute(&mut **c).await?.rows_affected(),
         };
         Ok(())
     }
@@ -99,21 +119,27 @@ impl Link {
     #[cfg(test)]
     pub(crate) async fn prepare(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         use sqlx::{Executor as _, SqlSafeStr as _};
-        match self {
-            Self::SqliteRead(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
-            Self::SqliteWrite(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
-            Self::PostgresRead(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
-            Self::PostgresWrite(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
+        match &mut self.kind {
+            Kind::SqliteRead(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
+            Kind::SqliteWrite(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
+            Kind::PostgresRead(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
+            Kind::PostgresWrite(c) => drop((&mut **c).prepare(sql.into_sql_str()).await?),
         }
         Ok(())
     }
 
     /// Makes what was written durable and visible.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::SqliteWrite(transaction) => transaction.commit().await?,
-            Self::PostgresWrite(transaction) => transaction.commit().await?,
-            Self::SqliteRead(_) | Self::PostgresRead(_) => {}
+        if let Some((commits, place)) = &self.watch {
+            commits.before(*place).await?;
+        }
+        match self.kind {
+            Kind::SqliteWrite(transaction) => transaction.commit().await?,
+            Kind::PostgresWrite(transaction) => transaction.commit().await?,
+            Kind::SqliteRead(_) | Kind::PostgresRead(_) => {}
+        }
+        if let Some((commits, place)) = &self.watch {
+            commits.after(*place).await?;
         }
         Ok(())
     }

@@ -9,10 +9,15 @@ mod open;
 pub(crate) mod row;
 pub(crate) mod value;
 
+use std::{panic::Location, sync::Arc};
+
 use sqlx::{PgPool, SqlitePool};
 
-use crate::StoreError;
-use link::Link;
+use crate::{
+    StoreError,
+    commits::{CommitPlace, Commits},
+};
+use link::{Kind, Link};
 
 /// Which database is behind a [`Store`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +40,7 @@ pub(crate) enum Pools {
 #[derive(Clone)]
 pub struct Store {
     pub(crate) pools: Pools,
+    pub(crate) commits: Option<Arc<dyn Commits>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -57,21 +63,27 @@ impl Store {
     /// A connection for reading. On SQLite it cannot write, and must be given back before this task asks for another one: a
     /// database in memory has a single connection.
     pub(crate) async fn read(&self) -> Result<Link, StoreError> {
-        Ok(match &self.pools {
-            Pools::Sqlite { readers, .. } => Link::SqliteRead(readers.acquire().await?),
-            Pools::Postgres(pool) => Link::PostgresRead(pool.acquire().await?),
-        })
+        Ok(Link::reading(match &self.pools {
+            Pools::Sqlite { readers, .. } => Kind::SqliteRead(readers.acquire().await?),
+            Pools::Postgres(pool) => Kind::PostgresRead(pool.acquire().await?),
+        }))
     }
 
     /// A transaction that may write; undone unless it is committed.
     ///
     /// On SQLite it is the only one. On PostgreSQL the isolation is READ COMMITTED: what must not be decided twice is decided by
     /// an `UPDATE … WHERE … RETURNING`, which waits for the row and looks at it again, or by a unique index.
-    pub(crate) async fn write(&self) -> Result<Link, StoreError> {
-        Ok(match &self.pools {
-            Pools::Sqlite { writer, .. } => Link::SqliteWrite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => Link::PostgresWrite(pool.begin().await?),
-        })
+    #[track_caller]
+    pub(crate) fn write(&self) -> impl Future<Output = Result<Link, StoreError>> + Send + '_ {
+        let place = CommitPlace(Location::caller());
+        async move {
+            let kind = match &self.pools {
+                Pools::Sqlite { writer, .. } => Kind::SqliteWrite(writer.begin_with("BEGIN IMMEDIATE").await?),
+                Pools::Postgres(pool) => Kind::PostgresWrite(pool.begin().await?),
+            };
+            let watch = self.commits.as_ref().map(|commits| (Arc::clone(commits), place));
+            Ok(Link::writing(kind, watch))
+        }
     }
 
     /// Whether the database answers.

@@ -36,7 +36,7 @@ impl Store {
                 });
             }
         };
-        let store = Self { pools };
+        let store = Self { pools, commits: None };
         store.refuse_newer().await?;
         Ok(store)
     }
