@@ -51,13 +51,22 @@ const BOUNDS: Bounds = Bounds {
     // Longer than the 60 s for which load balancers usually keep connections, so that it is they who close them.
     head: Duration::from_secs(75),
 };
-/// How long an HTTP/2 connection may be silent before it is asked whether anybody is there, and how long the answer may take.
-const SILENCE: Duration = Duration::from_secs(30);
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Requests that one HTTP/2 connection has under way at once.
-const MAX_STREAMS: u32 = 200;
 /// How long to wait when the process has no file descriptor left for another connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// Asks the system for as many open files as it allows: each connection is one, beside the database's and those to origins.
+pub(crate) fn allow_connections() {
+    let wanted = 2 * u64::try_from(BOUNDS.connections).unwrap_or(u64::MAX);
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed < wanted => tracing::warn!(
+            allowed,
+            wanted,
+            "the system allows few open files; beyond them connections wait (raise `ulimit -n`, or LimitNOFILE= in systemd)"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
+    }
+}
 
 /// Serves until `stop`, then lets what was begun end, for `drain` at most.
 pub(crate) async fn serve(
@@ -77,13 +86,9 @@ async fn serve_within(
     drain: Duration,
 ) -> anyhow::Result<()> {
     let mut http = Builder::new(TokioExecutor::new());
+    // HTTP/1.1 alone (RFC 9112): proxies in front speak it, and telling the versions apart has no bound of time.
+    http = http.http1_only();
     http.http1().timer(TokioTimer::new()).header_read_timeout(bounds.head);
-    http.http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(SILENCE)
-        .keep_alive_timeout(ANSWER_TIMEOUT)
-        .max_concurrent_streams(MAX_STREAMS)
-        .enable_connect_protocol();
     let http = Arc::new(http);
     let connections = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(bounds.connections));

@@ -30,8 +30,9 @@ pub(crate) async fn pass(
         .site_secrets
         .get(site)
         .ok_or_else(|| Problem::internal(&format!("no secret for {site}")))?;
-    let entitled = load(app, account, site).await?;
+    // Taken first: a pass from grants that are changed meanwhile is older than the change, and is revoked with it.
     let iat = app.clock.now().seconds();
+    let entitled = load(app, account, site).await?;
     let until = entitled.until.map(latchkey_entitlement::Timestamp::seconds);
     let life = iat + i64::from(app.config.pass_life_seconds);
     let claims = PassClaims {

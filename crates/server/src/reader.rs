@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use latchkey_entitlement::{
-    AccountId, RevocationKind, SessionId, Timestamp,
+    AccountId, SessionId, Timestamp,
     time::{DAY, HOUR, SECOND},
 };
 use latchkey_store::{Account, NewSession, Session};
@@ -69,36 +69,23 @@ pub(crate) fn is_stale(app: &App, session: &Session, now: Timestamp) -> bool {
 
 /// Signs this browser in.
 pub(crate) async fn sign_in(app: &App, browser: &Browser, account: &AccountId) -> Result<SetCookies, Problem> {
-    let secret = secrets::encode(&app.ids.secret());
-    app.store
-        .create_session(NewSession {
-            id: SessionId::from_uuid(app.ids.uuid()),
-            account: account.clone(),
-            site: None,
-            parent: None,
-            secret_hash: secrets::hash(&secret),
-            label: browser.device(),
-            now: app.clock.now(),
-        })
-        .await?;
-    Ok(browser.set(
-        browser::ACCOUNT,
-        &secret,
-        i64::from(app.config.session_life_days) * DAY / SECOND,
-    ))
+    let (session, cookies) = new_session(app, browser, account);
+    app.store.create_session(session).await?;
+    Ok(cookies)
 }
 
-/// Tells the edges that the passes of sessions which ended no longer count.
-pub(crate) async fn revoke(app: &App, ended: &[Session]) -> Result<(), Problem> {
-    let now = app.clock.now();
-    // A pass of this very second must not slip through; a session that ended gets no later ones.
-    if app
-        .store
-        .revoke_passes_of(ended, RevocationKind::Void, now.seconds() + 1, now)
-        .await?
-        > 0
-    {
-        app.revoked.notify_waiters();
-    }
-    Ok(())
+/// A session of this browser on this origin that is yet to be stored, and the cookie that goes with it.
+pub(crate) fn new_session(app: &App, browser: &Browser, account: &AccountId) -> (NewSession, SetCookies) {
+    let secret = secrets::encode(&app.ids.secret());
+    let session = NewSession {
+        id: SessionId::from_uuid(app.ids.uuid()),
+        account: account.clone(),
+        site: None,
+        parent: None,
+        secret_hash: secrets::hash(&secret),
+        label: browser.device(),
+        now: app.clock.now(),
+    };
+    let life = i64::from(app.config.session_life_days) * DAY / SECOND;
+    (session, browser.set(browser::ACCOUNT, &secret, life))
 }

@@ -1,14 +1,16 @@
 //! The parts put together.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::Request,
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::Response,
 };
+use futures::{StreamExt, stream};
 use latchkey_billing::Stripe;
 use latchkey_entitlement::Clock;
 use latchkey_store::Store;
@@ -108,6 +110,7 @@ impl Server {
     pub fn router(&self) -> Router {
         routes::router()
             .layer(middleware::from_fn_with_state(self.app.clone(), harden))
+            .layer(middleware::from_fn(hurry))
             .with_state(self.app.clone())
     }
 }
@@ -129,6 +132,28 @@ fn content_security_policy(config: &ServerConfig) -> HeaderValue {
             "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
         )
     })
+}
+
+/// How long the body of a request may take to arrive. Every body here is small.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Gives up a body that does not come: who sends the head of a request and then nothing would hold a connection for ever.
+async fn hurry(request: Request, next: Next) -> Response {
+    let deadline = tokio::time::Instant::now() + BODY_TIMEOUT;
+    let bounded = request.map(|body| {
+        let parts = stream::unfold(Some(body.into_data_stream()), move |parts| async move {
+            let mut parts = parts?;
+            match tokio::time::timeout_at(deadline, parts.next()).await {
+                Ok(part) => part.map(|part| (part, Some(parts))),
+                Err(_) => Some((
+                    Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+                    None,
+                )),
+            }
+        });
+        Body::from_stream(parts)
+    });
+    next.run(bounded).await
 }
 
 async fn harden(axum::extract::State(app): axum::extract::State<App>, request: Request, next: Next) -> Response {

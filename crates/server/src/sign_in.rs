@@ -2,10 +2,10 @@
 
 use axum::response::{IntoResponse, Redirect, Response};
 use latchkey_entitlement::{
-    AccountId, SessionId,
+    AccountId,
     time::{HOUR, MINUTE},
 };
-use latchkey_store::{Login, NewLogin, ProveOutcome, normalise_email};
+use latchkey_store::{Login, NewLogin, Proof, ProveOutcome, normalise_email};
 
 use crate::{
     MailError, Problem,
@@ -192,15 +192,37 @@ async fn account_for(app: &App, email: &str) -> Result<AccountId, Problem> {
 /// Signs this browser in after a link or a code was used: the address is proven now.
 pub(crate) async fn finish(app: &App, browser: &Browser, login: &Login) -> Result<Response, Problem> {
     let here = reader::load(app, browser).await?;
-    let account = prove(app, &login.account, &login.email, here.as_ref()).await?;
-    // A payer who was never proven and is still signed in here claimed the same address: both are one person.
+    let session = here.as_ref().map(|here| here.session.id.clone());
+    let prove = async |account: &AccountId, claim| {
+        let proof = Proof {
+            here: session.as_ref(),
+            claim,
+            ..Proof::new(account, &login.email)
+        };
+        prove(app, account, proof).await
+    };
+    // Who is signed in here and claims this address has just shown that it is theirs: of several claims theirs comes first.
     if let Some(here) = &here
-        && here.account.id != account
+        && here.account.email_proven.is_none()
         && here.account.email_unproven.as_deref() == Some(login.email.as_str())
     {
-        prove(app, &here.account.id, &login.email, Some(here)).await?;
+        prove(&here.account.id, false).await?;
     }
-    join_payers(app, &login.email, here.as_ref()).await?;
+    let account = if let Some(account) = prove(&login.account, false).await? {
+        account
+    } else {
+        // The account of the letter has come to have another address meanwhile.
+        let other = account_for(app, &login.email).await?;
+        prove(&other, false)
+            .await?
+            .ok_or_else(|| Problem::internal(&"an account that claims an address has proven another one"))?
+    };
+    // Who paid on a second device before the address was proven would go on being charged there unseen; who paid with somebody
+    // else's address gives them what was paid for.
+    for claim in app.store.paid_claims_of(&login.email, MAX_JOINED).await? {
+        prove(&claim.id, true).await?;
+    }
+    app.revoked.notify_waiters();
     let next = Redirect::to(&crate::target::next_path(Some(&login.return_to)));
     if let Some(here) = &here
         && app
@@ -215,70 +237,11 @@ pub(crate) async fn finish(app: &App, browser: &Browser, login: &Login) -> Resul
     Ok((cookies, next).into_response())
 }
 
-/// Joins every other account that paid under this address to its owner's. Who paid on a second device before the address was
-/// proven would go on being charged there unseen; who paid with somebody else's address gives them what was paid for.
-async fn join_payers(app: &App, email: &str, here: Option<&reader::Reader>) -> Result<(), Problem> {
-    for claim in app.store.claims_of(email, app.clock.now(), MAX_JOINED).await? {
-        if app.store.customers_of(&claim.id).await?.is_empty() {
-            break;
-        }
-        prove(app, &claim.id, email, here).await?;
-    }
-    Ok(())
-}
-
-/// Proves the address for `account`.
-///
-/// Whoever is signed in to an account that merely *claimed* an address may be somebody else who typed it. So the first proof
-/// ends its other sessions on this origin (where money and addresses are), and if the account is merged into one that had
-/// proven the address, its sessions on sites too. Otherwise sites stay as they are: the payer's other devices keep their pages.
-async fn prove(
-    app: &App,
-    account: &AccountId,
-    email: &str,
-    here: Option<&reader::Reader>,
-) -> Result<AccountId, Problem> {
-    let now = app.clock.now();
-    let known = app.store.account(account).await?;
-    let first = known.is_some_and(|known| known.email_proven.as_deref() != Some(email));
-    if first {
-        let holder = app.store.account_by_proven_email(email).await?;
-        let merging = holder.is_some_and(|holder| holder.id != *account);
-        let sessions = app.store.sessions_of(account).await?;
-        let leads_to_a_site = |id: &SessionId| sessions.iter().any(|session| session.parent.as_ref() == Some(id));
-        for session in &sessions {
-            let own = here
-                .is_some_and(|here| session.id == here.session.id || session.parent.as_ref() == Some(&here.session.id));
-            if own || (session.site.is_some() && !merging) {
-                continue;
-            }
-            if session.site.is_none() && !merging && leads_to_a_site(&session.id) {
-                end_alone(app, session).await?;
-                continue;
-            }
-            let ended = app.store.end_session(&session.id, now).await?;
-            reader::revoke(app, &ended).await?;
-        }
-    }
-    Ok(match app.store.prove_email(account, email, now).await? {
-        ProveOutcome::Proven => account.clone(),
-        ProveOutcome::MergedInto(into) => into,
+/// Proves an address; gives the account that has it now, or none if that of the proof has another one.
+async fn prove(app: &App, account: &AccountId, proof: Proof<'_>) -> Result<Option<AccountId>, Problem> {
+    Ok(match app.store.prove_email(proof, app.clock.now()).await? {
+        ProveOutcome::Proven => Some(account.clone()),
+        ProveOutcome::MergedInto(into) => Some(into),
+        ProveOutcome::Elsewhere => None,
     })
-}
-
-/// Shuts a session on this origin and leaves the sites that were entered through it: its secret is replaced by one nobody has.
-async fn end_alone(app: &App, session: &latchkey_store::Session) -> Result<(), Problem> {
-    let now = app.clock.now();
-    let nobody = app.ids.secret();
-    if app
-        .store
-        .rotate_session(&session.id, session.generation, &nobody, now)
-        .await?
-    {
-        // The second time pushes out the predecessor, which would be accepted once more otherwise.
-        app.store
-            .rotate_session(&session.id, session.generation + 1, &app.ids.secret(), now)
-            .await?;
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use latchkey_entitlement::{AccountId, Timestamp};
 
 use crate::{
     Store, StoreError, capped,
-    database::{row::Row, value::args},
+    database::{link::Link, row::Row, value::args},
 };
 
 /// Longest address, in bytes (RFC 5321 section 4.5.3.1.3, less the angle brackets).
@@ -85,8 +85,8 @@ impl Store {
             .transpose()
     }
 
-    /// Accounts that claim an address and have proven none: first those that have something at `now`, then those with a Stripe
-    /// customer, and among equals the newest first, so that no number of idle claims hides a payer's.
+    /// Accounts that claim an address and have proven none: first those that have something at `now`, then those for which Stripe
+    /// ever had something, and among equals the newest first, so that no number of idle claims hides a payer's.
     pub async fn claims_of(&self, email: &str, now: Timestamp, limit: u32) -> Result<Vec<Account>, StoreError> {
         let email = normalise_email(email)?;
         self.read()
@@ -98,12 +98,27 @@ impl Store {
             .collect()
     }
 
+    /// Those of them for which Stripe ever had something, or that were ever granted something, oldest first. A Checkout that was
+    /// begun is nothing.
+    pub async fn paid_claims_of(&self, email: &str, limit: u32) -> Result<Vec<Account>, StoreError> {
+        let email = normalise_email(email)?;
+        self.read()
+            .await?
+            .rows(PAID_CLAIMS, args![email, capped(limit)])
+            .await?
+            .iter()
+            .map(read)
+            .collect()
+    }
+
     /// Keeps what was typed; false if there is no such account or it is merged. An address that this account has proven already
-    /// is kept as proven only.
-    pub async fn set_unproven_email(&self, id: &AccountId, email: &str, _now: Timestamp) -> Result<bool, StoreError> {
+    /// is kept as proven only. Letters for the account to other addresses count no longer.
+    pub async fn set_unproven_email(&self, id: &AccountId, email: &str, now: Timestamp) -> Result<bool, StoreError> {
         let email = normalise_email(email)?;
         let mut link = self.write().await?;
-        let changed = link.execute(SET_UNPROVEN, args![id, email]).await? == 1;
+        let changed = link.execute(SET_UNPROVEN, args![id, &email]).await? == 1;
+        // A letter to another address proves nothing for this claim.
+        end_other_logins(&mut link, id, &email, now).await?;
         link.commit().await?;
         Ok(changed)
     }
@@ -133,6 +148,21 @@ impl Store {
     }
 }
 
+/// Whether somebody who claims an address has paid.
+pub(crate) async fn has_paid_claims(link: &mut Link, email: &str) -> Result<bool, StoreError> {
+    link.any(PAID_CLAIMS, args![email, 1_u32]).await
+}
+
+/// Letters for an account to other addresses than `email` count no longer.
+pub(crate) async fn end_other_logins(
+    link: &mut Link,
+    id: &AccountId,
+    email: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    link.execute(END_OTHER_LOGINS, args![id, email, now]).await.map(drop)
+}
+
 pub(crate) fn read(row: &Row) -> Result<Account, StoreError> {
     Ok(Account {
         id: row.parsed(TABLE, "id")?,
@@ -154,8 +184,13 @@ crate::statements! {
     CLAIMS = "SELECT account.* FROM account WHERE email_unproven = $1 AND email_proven IS NULL AND merged_into IS NULL \
         ORDER BY CASE WHEN EXISTS (SELECT 1 FROM account_grant WHERE account_grant.account = account.id AND superseded_at IS NULL \
         AND from_at <= $2 AND (until_at IS NULL OR until_at > $2)) THEN 0 \
-        WHEN EXISTS (SELECT 1 FROM customer WHERE customer.account = account.id) THEN 1 ELSE 2 END, \
-        created_at DESC, id DESC LIMIT $3";
+        WHEN EXISTS (SELECT 1 FROM customer JOIN subscription ON subscription.customer = customer.id \
+        WHERE customer.account = account.id) THEN 1 ELSE 2 END, created_at DESC, id DESC LIMIT $3";
+    PAID_CLAIMS = "SELECT account.* FROM account WHERE email_unproven = $1 AND email_proven IS NULL AND merged_into IS NULL \
+        AND (EXISTS (SELECT 1 FROM account_grant WHERE account_grant.account = account.id) \
+        OR EXISTS (SELECT 1 FROM customer JOIN subscription ON subscription.customer = customer.id \
+        WHERE customer.account = account.id)) ORDER BY created_at, id LIMIT $2";
+    END_OTHER_LOGINS = "UPDATE login SET ended_at = $3 WHERE account = $1 AND email <> $2 AND ended_at IS NULL";
     LIST = "SELECT * FROM account WHERE id > $1 ORDER BY id LIMIT $2";
     SEARCH = "SELECT * FROM account WHERE email_proven LIKE $1 ESCAPE '\\' OR email_unproven LIKE $1 ESCAPE '\\' \
         ORDER BY id LIMIT $2";

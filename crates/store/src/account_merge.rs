@@ -1,6 +1,6 @@
 //! Proving an address, and the merge of two accounts that one person turns out to have.
 
-use latchkey_entitlement::{AccountId, RevocationKind, Timestamp};
+use latchkey_entitlement::{AccountId, RevocationKind, SessionId, Timestamp};
 
 use crate::{
     Store, StoreError, account, attempt,
@@ -11,6 +11,32 @@ use crate::{
 /// How often proving starts anew when others prove the same address at the same moment.
 const TRIES: u32 = 3;
 
+/// Somebody has shown that they read mail to an address.
+#[derive(Clone, Copy, Debug)]
+pub struct Proof<'a> {
+    /// The account that is to have it.
+    pub account: &'a AccountId,
+    /// The address.
+    pub email: &'a str,
+    /// The session on the account origin at which it was shown: it and the sites that were entered through it go on.
+    pub here: Option<&'a SessionId>,
+    /// Whether the account merely claims the address: nobody has shown that who used it reads this mail. What was paid for comes
+    /// along, and what moderators decided about its comments does not.
+    pub claim: bool,
+}
+
+impl<'a> Proof<'a> {
+    /// Of an account that the letter was asked for, with no session to be kept.
+    pub const fn new(account: &'a AccountId, email: &'a str) -> Self {
+        Self {
+            account,
+            email,
+            here: None,
+            claim: false,
+        }
+    }
+}
+
 /// What proving an address did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProveOutcome {
@@ -18,6 +44,8 @@ pub enum ProveOutcome {
     Proven,
     /// Another account had it, and has everything of this one now.
     MergedInto(AccountId),
+    /// The account, or the one that took it over, has proven another address: nothing was changed. An address is never replaced.
+    Elsewhere,
 }
 
 /// The record of a merge.
@@ -29,29 +57,30 @@ pub struct AccountMerge {
     pub into: AccountId,
     /// The address that showed that both are one person's.
     pub email: String,
-    /// JSON: the ids of what was moved, by table, and the address that `from` had proven.
+    /// JSON: the ids of what was moved, by table.
     pub moved: String,
     /// When.
     pub merged_at: Timestamp,
 }
 
 impl Store {
-    /// Records that the person behind `account` reads mail to `email`; merges if another account has proven the same address.
+    /// Records that the person behind an account reads mail to an address; merges if another account has proven the same address.
     ///
-    /// A merge moves Stripe customers, sessions, grants, standings, checkout attempts and logins to the account that had the
-    /// address. Its customers are marked dirty and their leases end, so that a sync under way cannot record for the old account.
-    /// If the address's account had nothing before and has something now, its devices on sites are told to renew their passes.
-    /// A merged `account` stands for the one that took it over.
-    pub async fn prove_email(
-        &self,
-        account: &AccountId,
-        email: &str,
-        now: Timestamp,
-    ) -> Result<ProveOutcome, StoreError> {
-        let email = normalise_email(email)?;
+    /// Who is signed in to an account that merely *claimed* an address may be somebody else who typed it. So the first proof ends
+    /// its other sessions on the account origin, where money and addresses are, and every way back from a payment that was begun.
+    /// Its sessions on sites stay, since the payer's other devices keep their pages; unless it is merged, or another claimant has
+    /// paid as well, so that it is not known which of them are the owner's.
+    ///
+    /// A merge moves Stripe customers, sessions, grants, checkout attempts and, unless it is a mere claim, standings to the account
+    /// that had the address; logins for other addresses end. Its customers are marked dirty and their leases end, so that a sync
+    /// under way cannot record for the old account. Devices whose pass says "nothing paid" are told to renew it. A merged account
+    /// stands for the one that took it over.
+    pub async fn prove_email(&self, proof: Proof<'_>, now: Timestamp) -> Result<ProveOutcome, StoreError> {
+        let email = normalise_email(proof.email)?;
+        let proof = Proof { email: &email, ..proof };
         for _ in 0..TRIES {
             let mut link = self.write().await?;
-            if let Some(outcome) = prove(&mut link, account, &email, now).await? {
+            if let Some(outcome) = prove(&mut link, proof, now).await? {
                 link.commit().await?;
                 return Ok(outcome);
             }
@@ -83,12 +112,8 @@ impl Store {
 }
 
 /// `None` if another transaction has proven the address meanwhile.
-async fn prove(
-    link: &mut Link,
-    id: &AccountId,
-    email: &str,
-    now: Timestamp,
-) -> Result<Option<ProveOutcome>, StoreError> {
+async fn prove(link: &mut Link, proof: Proof<'_>, now: Timestamp) -> Result<Option<ProveOutcome>, StoreError> {
+    let Proof { account: id, email, .. } = proof;
     let holder = match link.row(HOLDER, args![email]).await? {
         Some(row) => Some(row.parsed::<AccountId>("account", "id")?),
         None => None,
@@ -114,45 +139,56 @@ async fn prove(
     if let Some(keeper) = own.merged_into {
         // Merged already: what is asked for that account is asked for its successor, which is never merged itself without
         // this row being pointed onwards.
-        return Box::pin(prove(link, &keeper, email, now)).await.map(|outcome| {
-            outcome.map(|outcome| {
-                if outcome == ProveOutcome::Proven {
-                    ProveOutcome::MergedInto(keeper)
-                } else {
-                    outcome
-                }
-            })
-        });
+        let proof = Proof {
+            account: &keeper,
+            ..proof
+        };
+        let outcome = Box::pin(prove(link, proof, now)).await?;
+        return Ok(outcome.map(|outcome| match outcome {
+            ProveOutcome::Proven => ProveOutcome::MergedInto(keeper),
+            other => other,
+        }));
+    }
+    if own.email_proven.is_some() && own.email_proven.as_deref() != Some(email) {
+        return Ok(Some(ProveOutcome::Elsewhere));
     }
     match holder {
         Some(holder) if &holder == id => Ok(Some(ProveOutcome::Proven)),
         Some(_) if !holder_still_has_it => Ok(None),
         Some(holder) => {
-            merge(link, id, &holder, email, own.email_proven, now).await?;
+            merge(link, proof, &holder, now).await?;
             Ok(Some(ProveOutcome::MergedInto(holder)))
         }
-        None => {
-            let proven = link.execute_unless_duplicate(PROVE, args![id, email, now]).await?;
-            if proven.is_some() && own.email_proven.as_deref() != Some(email) {
-                attempt::close_sign_ins(link, id, now).await?;
-            }
-            Ok(proven.map(|_| ProveOutcome::Proven))
-        }
+        None => first_proof(link, proof, now).await,
     }
 }
 
-async fn merge(
-    link: &mut Link,
-    from: &AccountId,
-    into: &AccountId,
-    email: &str,
-    from_email: Option<String>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn first_proof(link: &mut Link, proof: Proof<'_>, now: Timestamp) -> Result<Option<ProveOutcome>, StoreError> {
+    let Proof { account: id, email, .. } = proof;
+    if link
+        .execute_unless_duplicate(PROVE, args![id, email, now])
+        .await?
+        .is_none()
+    {
+        return Ok(None);
+    }
+    attempt::close_sign_ins(link, id, now).await?;
+    session::end_on_account_origin(link, id, proof.here, now).await?;
+    if account::has_paid_claims(link, email).await? {
+        session::end_others(link, id, proof.here, now).await?;
+    }
+    Ok(Some(ProveOutcome::Proven))
+}
+
+async fn merge(link: &mut Link, proof: Proof<'_>, into: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+    let Proof {
+        account: from, email, ..
+    } = proof;
     attempt::close_sign_ins(link, from, now).await?;
-    let had_something = grant::any_live(link, into, now).await?;
+    let had_something = grant::any_live(link, into, now).await? && grant::any_live(link, from, now).await?;
+    session::end_others(link, from, proof.here, now).await?;
+    account::end_other_logins(link, from, email, now).await?;
     let mut moved = serde_json::Map::new();
-    moved.insert("email_proven".to_owned(), from_email.into());
     // Customers first: a sync that holds one is waited for, and one that comes later finds its lease gone.
     for (table, sql) in [
         ("customer", MOVE_CUSTOMERS),
@@ -162,6 +198,9 @@ async fn merge(
         ("login", MOVE_LOGINS),
         ("account", MOVE_MERGED),
     ] {
+        if table == "standing" && proof.claim {
+            continue;
+        }
         let args: &[_] = if table == "customer" {
             args![from, into, now]
         } else {
@@ -175,7 +214,7 @@ async fn merge(
     moved.insert("account_grant".to_owned(), grants.into());
     if !had_something && grant::any_live(link, into, now).await? {
         let devices = session::of_account(link, into).await?;
-        revocation::add_for(link, &devices, RevocationKind::Renew, now.seconds(), now).await?;
+        revocation::add_for(link, &devices, RevocationKind::Renew, now.seconds() + 1, now).await?;
     }
     link.execute(EMPTY, args![from, into, now]).await?;
     let moved = serde_json::Value::Object(moved).to_string();

@@ -3,8 +3,9 @@
 use latchkey_entitlement::{AccountId, EventId, PriceId, SiteId, Timestamp};
 
 use crate::{
-    Hash, MAX_ROWS, Store, StoreError,
+    Hash, MAX_ROWS, NewSession, Store, StoreError,
     database::{link::Link, row::Row, value::args},
+    session,
 };
 
 const TABLE: &str = "attempt";
@@ -104,17 +105,36 @@ impl Store {
         self.change(COMPLETE, args![id, now]).await
     }
 
-    /// Whether this browser may be signed in by this attempt: it is complete, begun at most `max_age_ms` ago, the nonce is the
-    /// browser's, and it has not signed in before. Of several calls at once one is told yes.
-    pub async fn use_attempt_for_sign_in(
+    /// Signs the browser in that began an attempt: it is complete, begun at most `max_age_ms` ago, the nonce is the browser's, it has
+    /// not signed in before, and nobody has proven the account's address or taken the account over meanwhile: whoever began it may
+    /// be somebody else than its owner. Of several calls at once one is told yes.
+    pub async fn sign_in_by_attempt(
         &self,
         id: &EventId,
         nonce_hash: &Hash,
-        now: Timestamp,
+        session: &NewSession,
         max_age_ms: i64,
     ) -> Result<bool, StoreError> {
-        self.change(USE, args![id, nonce_hash, now, now.plus(max_age_ms.saturating_neg())])
-            .await
+        let now = session.now;
+        let mut link = self.write().await?;
+        let signed_in = link.any(LOCK_UNPROVEN, args![&session.account]).await?
+            && link
+                .any(
+                    USE,
+                    args![
+                        id,
+                        nonce_hash,
+                        now,
+                        now.plus(max_age_ms.saturating_neg()),
+                        &session.account
+                    ],
+                )
+                .await?
+            && session::create(&mut link, session).await?;
+        if signed_in {
+            link.commit().await?;
+        }
+        Ok(signed_in)
     }
 
     /// Attempts of an account that have a Checkout Session and are not complete, newest first.
@@ -166,7 +186,8 @@ crate::statements! {
     ATTACH = "UPDATE attempt SET stripe_session = $2 WHERE id = $1 AND (stripe_session IS NULL OR stripe_session = $2)";
     COMPLETE = "UPDATE attempt SET completed_at = $2 WHERE id = $1 AND completed_at IS NULL";
     USE = "UPDATE attempt SET signed_in_at = $3 WHERE id = $1 AND nonce_hash = $2 AND signed_in_at IS NULL \
-        AND completed_at IS NOT NULL AND created_at >= $4";
+        AND completed_at IS NOT NULL AND created_at >= $4 AND account = $5 RETURNING id";
+    LOCK_UNPROVEN = "UPDATE account SET created_at = created_at WHERE id = $1 AND email_proven IS NULL AND merged_into IS NULL RETURNING id";
     CLOSE = "UPDATE attempt SET signed_in_at = $2 WHERE account = $1 AND signed_in_at IS NULL";
     OPEN = "SELECT * FROM attempt WHERE account = $1 AND completed_at IS NULL AND stripe_session IS NOT NULL \
         ORDER BY created_at DESC, id LIMIT $2";

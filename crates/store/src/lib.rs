@@ -30,7 +30,7 @@ mod sync_commit;
 mod tests;
 
 pub use account::{Account, normalise_email};
-pub use account_merge::{AccountMerge, ProveOutcome};
+pub use account_merge::{AccountMerge, Proof, ProveOutcome};
 pub use attempt::{Attempt, NewAttempt};
 pub use commits::{CommitPlace, Commits, Said};
 pub use customer::Customer;
@@ -43,7 +43,7 @@ pub use login::{CodeOutcome, Login, NewLogin};
 pub use outbox::{Effect, NewEffect};
 pub use revocation::{NewRevocation, RevocationRow};
 pub use schema::Schema;
-pub use session::{Matched, NewSession, Session};
+pub use session::{MAX_CHILDREN, Matched, NewSession, Session};
 pub use sync_commit::{Alert, SubscriptionRow, SyncCommit, SyncDone};
 
 /// SHA-256 of a secret, a code or a nonce: the store never sees these themselves.

@@ -3,13 +3,16 @@
 //! A session's secret is rotated; the one before stays good until its successor was presented, and a little longer, so that an
 //! answer that was lost on its way signs nobody out.
 
-use latchkey_entitlement::{AccountId, SessionId, SiteId, Timestamp};
+use latchkey_entitlement::{AccountId, RevocationKind, SessionId, SiteId, Timestamp};
 
 use crate::{
     Hash, MAX_ROWS, Store, StoreError, attempt,
     database::{link::Link, row::Row, value::args},
+    revocation,
 };
 
+/// Most live sessions that come from one.
+pub const MAX_CHILDREN: i64 = 50;
 const TABLE: &str = "session";
 
 /// A session to be made.
@@ -68,24 +71,14 @@ pub enum Matched {
 }
 
 impl Store {
-    /// Makes a session.
-    pub async fn create_session(&self, new: NewSession) -> Result<(), StoreError> {
-        let NewSession {
-            id,
-            account,
-            site,
-            parent,
-            secret_hash,
-            label,
-            now,
-        } = new;
+    /// Makes a session; false, and none, if the one that it comes from has ended.
+    ///
+    /// Of the sessions that come from one, the [`MAX_CHILDREN`] newest live on: they are one browser's.
+    pub async fn create_session(&self, new: NewSession) -> Result<bool, StoreError> {
         let mut link = self.write().await?;
-        link.execute(
-            CREATE,
-            args![&id, &account, site.as_ref(), parent.as_ref(), &secret_hash, label, now],
-        )
-        .await?;
-        link.commit().await
+        let made = create(&mut link, &new).await?;
+        link.commit().await?;
+        Ok(made)
     }
 
     /// One session, also an ended one.
@@ -144,18 +137,20 @@ impl Store {
         link.commit().await
     }
 
-    /// Ends a session and those that were made from it; answers with the ones that were live, so that they can be revoked.
+    /// Ends a session and those that were made from it, and voids their passes; answers with the ones that were live.
     pub async fn end_session(&self, id: &SessionId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let mut link = self.write().await?;
         let ended = read_all(&mut link, END, args![id, now]).await?;
+        void(&mut link, &ended, now).await?;
         link.commit().await?;
         Ok(ended)
     }
 
-    /// Ends all sessions of an account; answers with the ones that were live.
+    /// Ends all sessions of an account, and voids their passes; answers with the ones that were live.
     pub async fn end_sessions_of(&self, account: &AccountId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let mut link = self.write().await?;
         let ended = read_all(&mut link, END_ALL, args![account, now]).await?;
+        void(&mut link, &ended, now).await?;
         attempt::close_sign_ins(&mut link, account, now).await?;
         link.commit().await?;
         Ok(ended)
@@ -165,6 +160,65 @@ impl Store {
     pub async fn sessions_of(&self, account: &AccountId) -> Result<Vec<Session>, StoreError> {
         of_account(&mut self.read().await?, account).await
     }
+}
+
+pub(crate) async fn create(link: &mut Link, new: &NewSession) -> Result<bool, StoreError> {
+    if let Some(parent) = &new.parent
+        && !link.any(LOCK_LIVE, args![parent]).await?
+    {
+        return Ok(false);
+    }
+    let NewSession {
+        id,
+        account,
+        site,
+        parent,
+        secret_hash,
+        label,
+        now,
+    } = new;
+    link.execute(
+        CREATE,
+        args![id, account, site.as_ref(), parent.as_ref(), secret_hash, label, *now],
+    )
+    .await?;
+    if let Some(parent) = parent {
+        link.execute(END_OLDEST_CHILDREN, args![parent, *now, MAX_CHILDREN])
+            .await?;
+    }
+    Ok(true)
+}
+
+/// A pass of this very second must not slip through; a session that ended gets no later ones.
+async fn void(link: &mut Link, ended: &[Session], now: Timestamp) -> Result<(), StoreError> {
+    revocation::add_for(link, ended, RevocationKind::Void, now.seconds() + 1, now)
+        .await
+        .map(drop)
+}
+
+/// Ends the sessions of an account on the account origin, save `here`; the sites that were entered through them go on.
+pub(crate) async fn end_on_account_origin(
+    link: &mut Link,
+    account: &AccountId,
+    here: Option<&SessionId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let here = here.map_or("", SessionId::as_str);
+    link.execute(END_ON_ACCOUNT_ORIGIN, args![account, now, here])
+        .await
+        .map(drop)
+}
+
+/// Ends every session of an account, save `here` and those that come from it, and voids their passes.
+pub(crate) async fn end_others(
+    link: &mut Link,
+    account: &AccountId,
+    here: Option<&SessionId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let here = here.map_or("", SessionId::as_str);
+    let ended = read_all(link, END_OTHERS, args![account, now, here]).await?;
+    void(link, &ended, now).await
 }
 
 pub(crate) async fn of_account(link: &mut Link, account: &AccountId) -> Result<Vec<Session>, StoreError> {
@@ -198,6 +252,12 @@ fn read(row: &Row) -> Result<Session, StoreError> {
 crate::statements! {
     CREATE = "INSERT INTO session (id, account, site, parent, secret_hash, generation, label, created_at, used_at, rotated_at) \
         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $7, $7)";
+    LOCK_LIVE = "UPDATE session SET used_at = used_at WHERE id = $1 AND ended_at IS NULL RETURNING id";
+    END_OLDEST_CHILDREN = "UPDATE session SET ended_at = $2 WHERE parent = $1 AND ended_at IS NULL AND id NOT IN \
+        (SELECT id FROM session WHERE parent = $1 AND ended_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $3)";
+    END_ON_ACCOUNT_ORIGIN = "UPDATE session SET ended_at = $2 WHERE account = $1 AND site IS NULL AND id <> $3 AND ended_at IS NULL";
+    END_OTHERS = "UPDATE session SET ended_at = $2 WHERE account = $1 AND id <> $3 AND (parent IS NULL OR parent <> $3) \
+        AND ended_at IS NULL RETURNING *";
     BY_ID = "SELECT * FROM session WHERE id = $1";
     BY_HASH = "SELECT * FROM session WHERE (secret_hash = $1 OR previous_hash = $1) AND ended_at IS NULL";
     TOUCH = "UPDATE session SET used_at = $2 WHERE id = $1 AND used_at < $2 AND ended_at IS NULL";

@@ -94,7 +94,8 @@ impl Store {
     pub async fn commit_sync(&self, commit: SyncCommit) -> Result<SyncDone, StoreError> {
         let wanted = by_reference(&commit.wanted)?;
         let mut link = self.write().await?;
-        // First, because it locks the customer: everything after it is decided alone.
+        // The account and then the customer, as a merge does: everything after them is decided alone.
+        link.execute(LOCK_ACCOUNT, args![&commit.account]).await?;
         let taken = link
             .row(
                 FINISH,
@@ -136,7 +137,7 @@ impl Store {
             };
             let devices = session::of_account(&mut link, &commit.account).await?;
             done.devices_renewed =
-                revocation::add_for(&mut link, &devices, kind, commit.now.seconds(), commit.now).await?;
+                revocation::add_for(&mut link, &devices, kind, commit.now.seconds() + 1, commit.now).await?;
         }
         write_mirror(&mut link, &commit).await?;
         write_alerts(&mut link, &commit).await?;
@@ -274,6 +275,7 @@ fn read_subscription(row: &Row) -> Result<SubscriptionRow, StoreError> {
 }
 
 crate::statements! {
+    LOCK_ACCOUNT = "UPDATE account SET created_at = created_at WHERE id = $1";
     FINISH = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, synced_at = $4, \
         dirty_at = CASE WHEN dirty_mark = leased_mark THEN NULL ELSE dirty_at END \
         WHERE id = $1 AND lease_owner = $2 AND account = $3 RETURNING dirty_at";

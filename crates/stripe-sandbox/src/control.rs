@@ -7,6 +7,7 @@ use crate::endpoint::CONFIGURED;
 use crate::error::ApiError;
 use crate::fault::Fault;
 use crate::mode::DeliveryMode;
+use crate::pay::{CardForm, Outcome};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
 use crate::subscription::{NewSubscription, SubscriptionStatus};
@@ -244,6 +245,36 @@ impl<'a> Control<'a> {
         let step = (at? + i64::from(wait)) * 1000 + PAST_FINALISING_MS - now_ms;
         self.sandbox.advance(step);
         Some(step)
+    }
+
+    /// Pays an open Checkout session as a reader does on its page, with a card of Stripe's testing page; a bank that asks is
+    /// answered. Gives the address that the reader is sent to. A session that is over, or a card that is declined, is an error.
+    pub fn pay_session(&self, session: &str, card_number: &str) -> Result<String, SandboxError> {
+        self.sandbox.edit(|state| {
+            let typed = CardForm {
+                number: card_number.to_owned(),
+                expiry: "12/49".to_owned(),
+                cvc: "123".to_owned(),
+                name: "A Reader".to_owned(),
+                ..CardForm::default()
+            };
+            let outcome = match state.submit_payment(session, &typed) {
+                Outcome::Authenticate(intent) => state.authenticate(&intent, true).0,
+                other => other,
+            };
+            match outcome {
+                Outcome::Done(address) => Ok(address),
+                Outcome::Refused { message, .. } => Err(SandboxError::Refused(message)),
+                Outcome::Closed | Outcome::Authenticate(_) | Outcome::Unknown => {
+                    Err(SandboxError::Refused("the Checkout session is not open".to_owned()))
+                }
+            }
+        })
+    }
+
+    /// Pays an open invoice with the card on file, its owner being there, as on its page.
+    pub fn pay_invoice(&self, invoice: &str) -> Result<(), SandboxError> {
+        self.sandbox.edit(|state| state.pay_in_person(invoice).map_err(refused))
     }
 
     /// Makes a customer who bought a price elsewhere (a payment link, the dashboard): a subscription that no session

@@ -78,6 +78,33 @@ pub(crate) struct Job {
     pub(crate) body: String,
 }
 
+/// A delivery that is due.
+#[derive(Debug, Clone)]
+pub struct DueDelivery {
+    /// Names it to [`Sandbox::record_delivery`](crate::Sandbox::record_delivery).
+    pub number: u64,
+    /// The header `Stripe-Signature`.
+    pub signature: String,
+    /// The body, as it was signed.
+    pub body: String,
+}
+
+impl From<Job> for DueDelivery {
+    fn from(job: Job) -> Self {
+        let Job {
+            number,
+            signature,
+            body,
+            ..
+        } = job;
+        Self {
+            number,
+            signature,
+            body,
+        }
+    }
+}
+
 pub(crate) type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
 /// Bytes as lower-case hex.

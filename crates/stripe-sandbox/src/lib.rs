@@ -49,7 +49,7 @@ pub use api::Answer;
 pub use clock::SandboxClock;
 pub use config::{KEY_PREFIX, SandboxConfig, SandboxError, bind, check_loopback};
 pub use control::{Control, Counts, DeliveryRecord, SubscriptionSummary};
-pub use delivery::signature_header;
+pub use delivery::{DueDelivery, signature_header};
 pub use event::API_VERSION;
 pub use fault::Fault;
 pub use mode::DeliveryMode;

@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::clock::SandboxClock;
 use crate::config::{SandboxConfig, SandboxError};
 use crate::control::Control;
-use crate::delivery::{HttpClient, MAX_IN_FLIGHT, send};
+use crate::delivery::{DueDelivery, HttpClient, MAX_IN_FLIGHT, send};
 use crate::state::{STATE_VERSION, State};
 
 /// How often the worker looks whether something fell due.
@@ -164,6 +164,25 @@ impl Sandbox {
             self.lock().changed = true;
         }
         written
+    }
+
+    /// Takes up to `most` due deliveries, to be made by the caller in place of the worker: a simulation has no sockets. Each is to be
+    /// answered with [`Sandbox::record_delivery`].
+    pub fn take_deliveries(&self, most: usize) -> Vec<DueDelivery> {
+        let now_ms = self.clock.now_ms();
+        let jobs = self.edit(|state| state.take_due(now_ms, most));
+        jobs.into_iter().map(DueDelivery::from).collect()
+    }
+
+    /// What became of a delivery that was taken: the status of the answer, or why there was none.
+    pub fn record_delivery(&self, number: u64, outcome: Result<u16, String>) {
+        let now_ms = self.clock.now_ms();
+        self.edit(|state| state.delivered(number, outcome, now_ms));
+    }
+
+    /// Everything there is, as it is written to the state file: the same for the same steps.
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.edit(|state| serde_json::to_vec(&*state).unwrap_or_default())
     }
 
     /// Sends what is due until nothing is, and says how many tries that took. The worker does this by itself; tests

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use latchkey_entitlement::Clock;
 use latchkey_store::{NewEvent, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::ReceiveError;
 
@@ -15,20 +16,26 @@ const MAX_GROUP: usize = 256;
 
 type Answer = oneshot::Sender<Result<bool, ReceiveError>>;
 
-/// The writer's door.
-pub(crate) struct Inbox(mpsc::Sender<(NewEvent, Answer)>);
+/// The writer's door. The writer ends with it; what it had not acknowledged by then is delivered again.
+pub(crate) struct Inbox {
+    door: mpsc::Sender<(NewEvent, Answer)>,
+    _writer: AbortOnDropHandle<()>,
+}
 
 impl Inbox {
     pub(crate) fn start(store: Store, clock: Arc<dyn Clock>) -> Self {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
-        tokio::spawn(write(store, clock, receiver));
-        Self(sender)
+        let writer = tokio::spawn(write(store, clock, receiver));
+        Self {
+            door: sender,
+            _writer: AbortOnDropHandle::new(writer),
+        }
     }
 
     /// Stores one event; true if it was not there yet. Returns once it is durable.
     pub(crate) async fn store(&self, event: NewEvent) -> Result<bool, ReceiveError> {
         let (answer, stored) = oneshot::channel();
-        self.0.try_send((event, answer)).map_err(|_| ReceiveError::Full)?;
+        self.door.try_send((event, answer)).map_err(|_| ReceiveError::Full)?;
         stored.await.map_err(|_| ReceiveError::Full)?
     }
 }

@@ -26,6 +26,7 @@ pub(crate) async fn run(file: &Path, args: &EdgeArgs, environment: &Environment)
     let mut edge = edge_config(&config, token, bundle_key, None)?;
     edge.auth_only = args.auth_only;
     let stop = CancellationToken::new();
+    listen::allow_connections();
     let listener = listen::bind(config.edge.listen, "[edge] listen").await?;
     let edge = Edge::start(edge, Arc::new(SystemClock), stop.clone()).await?;
     println!("The edge listens on {}. Ctrl-C stops it.", config.edge.listen);

@@ -53,6 +53,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
     };
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
+    listen::allow_connections();
     let listener = listen::bind(config.server.listen, "[server] listen").await?;
     let edge_listener = if serve.edge {
         Some(listen::bind(config.edge.listen, "[edge] listen").await?)

@@ -1,7 +1,7 @@
 //! What touches the database: `migrate`, `keys`, `ban` and `unban`, on SQLite and on PostgreSQL.
 
 use latchkey_entitlement::{AccountId, RevocationKind, SessionId, SiteId, Timestamp};
-use latchkey_store::{NewSession, Store};
+use latchkey_store::{NewSession, Proof, Store};
 
 use crate::program::{Place, postgres, psql};
 
@@ -25,7 +25,10 @@ fn given_reader(url: &str) {
         let store = Store::open(url).await.unwrap();
         let (account, now) = (AccountId::parse(READER).unwrap(), Timestamp(1_795_500_000_000));
         store.create_account(&account, now).await.unwrap();
-        store.prove_email(&account, "ada@reader.example", now).await.unwrap();
+        store
+            .prove_email(Proof::new(&account, "ada@reader.example"), now)
+            .await
+            .unwrap();
         for (number, site) in [(1, None), (2, Some(SiteId::parse("sit_news").unwrap()))] {
             let session = NewSession {
                 id: SessionId::from_uuid(uuid::Uuid::from_u128(number)),
@@ -36,7 +39,7 @@ fn given_reader(url: &str) {
                 label: "Firefox on Linux".to_owned(),
                 now,
             };
-            store.create_session(session).await.unwrap();
+            assert!(store.create_session(session).await.unwrap());
         }
         store.close().await;
     });

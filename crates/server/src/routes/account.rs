@@ -66,6 +66,8 @@ struct AccountPage {
     grants: Vec<GrantView>,
     /// The last day of what is over, if there is nothing now.
     ended: Option<String>,
+    /// Whether the portal is to be opened for one subscription apart from the others.
+    several_customers: bool,
     /// Whether more than one subscription will be charged again.
     paid_twice: bool,
     subscriptions: Vec<SubscriptionView>,
@@ -114,6 +116,12 @@ pub(crate) async fn show(
         paid_twice: charged_again.count() > 1,
         subscriptions: bought.iter().filter_map(|own| subscription(&app, own)).collect(),
         has_customer: !customers.is_empty(),
+        several_customers: {
+            let mut paying: Vec<&str> = bought.iter().map(|own| own.customer.as_str()).collect();
+            paying.sort_unstable();
+            paying.dedup();
+            paying.len() > 1
+        },
         reads_here: devices.iter().any(|device| device.this && device.of_site),
         devices,
         sites: sites(&app),
@@ -178,7 +186,7 @@ fn reason(source: Source) -> &'static str {
 }
 
 /// The reader's subscriptions, as Stripe told them last.
-async fn subscriptions(app: &App, reader: &Reader) -> Result<Vec<Subscription>, Problem> {
+pub(crate) async fn subscriptions(app: &App, reader: &Reader) -> Result<Vec<Subscription>, Problem> {
     let rows = app.store.subscriptions_of(&reader.account.id).await?;
     let read = rows.iter().filter_map(|row| serde_json::from_str(&row.body).ok());
     Ok(read.collect())

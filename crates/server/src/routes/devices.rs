@@ -34,14 +34,14 @@ pub(crate) async fn sign_out(
     };
     let now = app.clock.now();
     if form.session == "everywhere" {
-        let ended = app.store.end_sessions_of(&reader.account.id, now).await?;
-        reader::revoke(&app, &ended).await?;
+        app.store.end_sessions_of(&reader.account.id, now).await?;
+        app.revoked.notify_waiters();
         return Ok((browser.clear(browser::ACCOUNT), Redirect::to("/sign-in")).into_response());
     }
     let own = app.store.sessions_of(&reader.account.id).await?;
     if let Some(session) = own.into_iter().find(|session| session.id.as_str() == form.session) {
-        let ended = app.store.end_session(&session.id, now).await?;
-        reader::revoke(&app, &ended).await?;
+        app.store.end_session(&session.id, now).await?;
+        app.revoked.notify_waiters();
     }
     Ok(Redirect::to("/account").into_response())
 }

@@ -40,17 +40,13 @@ async fn begin_session(app: &App, asked: &Enter) -> Result<Entered, Problem> {
     let host = asked.host.to_ascii_lowercase();
     let (code, nonce) = (secrets::hash(&asked.code), secrets::hash(&asked.nonce));
     let Some(code) = app.store.consume_enter_code(&code, &host, &nonce, now).await? else {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "enter-code",
-            "The code does not hold",
-            "It was used, is older than a minute, or was made for another host or browser. Begin again at /.latchkey/enter.",
-        ));
+        return Err(no_code());
     };
     let account_session = app.store.session(&code.account_session).await?;
     let refresh = secrets::encode(&app.ids.secret());
     let session = SessionId::from_uuid(app.ids.uuid());
-    app.store
+    let made = app
+        .store
         .create_session(NewSession {
             id: session.clone(),
             account: code.account.clone(),
@@ -61,6 +57,9 @@ async fn begin_session(app: &App, asked: &Enter) -> Result<Entered, Problem> {
             now,
         })
         .await?;
+    if !made {
+        return Err(no_code());
+    }
     let minted = entitled::pass(app, &code.account, &session, &code.site).await?;
     Ok(Entered {
         pass: minted.pass,
@@ -68,4 +67,13 @@ async fn begin_session(app: &App, asked: &Enter) -> Result<Entered, Problem> {
         generation: 0,
         until: minted.until,
     })
+}
+
+fn no_code() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "enter-code",
+        "The code does not hold",
+        "It was used, is older than a minute, was made for another host or browser, or its reader has signed out. Begin again at /.latchkey/enter.",
+    )
 }

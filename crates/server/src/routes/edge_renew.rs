@@ -42,8 +42,8 @@ async fn answer(app: &App, asked: &Renew) -> Result<Response, Problem> {
     };
     let now = app.clock.now();
     if asked.end || reader::is_stale(app, &session, now) {
-        let ended = app.store.end_session(&session.id, now).await?;
-        reader::revoke(app, &ended).await?;
+        app.store.end_session(&session.id, now).await?;
+        app.revoked.notify_waiters();
         return if asked.end {
             Ok(StatusCode::NO_CONTENT.into_response())
         } else {

@@ -208,14 +208,13 @@ async fn paid(app: &App, browser: &Browser, attempt: &Attempt) -> Result<Respons
     let max_age = browser::ATTEMPT_SECONDS * SECOND;
     if let Some(nonce) = &browser.attempt {
         let hash = secrets::hash(nonce);
+        let (session, cookies) = reader::new_session(app, browser, &attempt.account);
         if app
             .store
-            .use_attempt_for_sign_in(&attempt.id, &hash, app.clock.now(), max_age)
+            .sign_in_by_attempt(&attempt.id, &hash, &session, max_age)
             .await?
         {
-            let cookies = reader::sign_in(app, browser, &attempt.account)
-                .await?
-                .and(browser, browser::ATTEMPT, "", 0);
+            let cookies = cookies.and(browser, browser::ATTEMPT, "", 0);
             return Ok((cookies, Redirect::to(&onward())).into_response());
         }
     }

@@ -26,8 +26,8 @@ pub(crate) async fn leave(
 ) -> Result<Response, Problem> {
     let browser = same.form(&form.token)?;
     if let Some(reader) = reader::load(&app, &browser).await? {
-        let ended = app.store.end_session(&reader.session.id, app.clock.now()).await?;
-        reader::revoke(&app, &ended).await?;
+        app.store.end_session(&reader.session.id, app.clock.now()).await?;
+        app.revoked.notify_waiters();
     }
     Ok((
         browser.clear(browser::ACCOUNT).and(&browser, browser::ATTEMPT, "", 0),

@@ -22,7 +22,16 @@ pub(crate) async fn receive(
         .unwrap_or_default();
     let outcome = match body {
         Ok(body) => app.sync.receive_webhook(&body, signature).await,
-        Err(_) => Err(ReceiveError::TooLarge),
+        Err(refused) if refused.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(ReceiveError::TooLarge),
+        Err(_) => {
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "webhook-body",
+                "The body did not arrive",
+                "The connection broke, or was too slow. Stripe sends it again.",
+            )
+            .json());
+        }
     };
     let word = match outcome {
         Ok(ReceiveOutcome::New) => "new",

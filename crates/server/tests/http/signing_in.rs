@@ -213,15 +213,75 @@ async fn who_paid_twice_before_confirming_has_both_in_one_account() {
         assert_eq!(shown.matches("Cancel at the end of the period").count(), 2, "{shown}");
         assert!(shown.contains("You pay for more than one subscription."), "{shown}");
 
-        // The account pages of both browsers are shut: neither was known to be hers. The site goes on where one of them reads.
+        // Both are signed out, on sites too: one of them may be somebody else who typed her address and paid.
         for browser in [&mut laptop, &mut phone] {
             assert!(browser.get("/account").await.location().starts_with("/sign-in"));
         }
+        let renewed = json!({"host": HOST, "refresh": reads["refresh"]});
+        let answer = world.edge("POST", "/edge/v1/renew", renewed).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(world.store.revocations_after(0, 9).await.unwrap().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_paid_twice_and_confirms_where_she_paid_keeps_reading_there() {
+    each_world(async |world| {
+        world.payer("ada@example.org").await;
+        let mut phone = world.payer("ada@example.org").await;
+        let reads = world.enter(&mut phone).await;
+        phone.submit("/account", "/account/prove", &[]).await;
+        let code = world.last_code();
+        phone.submit("/sign-in/sent", "/sign-in/code", &[("code", &code)]).await;
+        let shown = phone.get("/account").await.body;
+        assert_eq!(shown.matches("Cancel at the end of the period").count(), 2, "{shown}");
+        let portals = shown.matches("/account/portal").count();
+        assert_eq!(portals, 2, "each card has its own way to the portal: {shown}");
         let renewed = json!({"host": HOST, "refresh": reads["refresh"]});
         assert_eq!(
             world.edge("POST", "/edge/v1/renew", renewed).await.status,
             StatusCode::OK
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_letter_to_another_address_never_takes_over_an_account() {
+    each_world(async |world| {
+        // Somebody begins to pay under an address of their own, has a letter sent there, and then types the owner's.
+        let mut thief = world.browser();
+        let mut form = thief.get("/support?site=sit_news&to=/article-1").await.hidden();
+        form.push(("price".into(), "prc_month".into()));
+        let with = |email: &str| {
+            let mut form = form.clone();
+            form.push(("email".into(), email.into()));
+            form
+        };
+        thief.post("/support/checkout", &with("thief@example.org")).await;
+        let mut other = world.browser();
+        let fields = [("email", "thief@example.org")];
+        other.submit("/sign-in", "/sign-in", &fields).await;
+        let (before, code) = (world.last_link(), world.last_code());
+        let paid = thief.post("/support/checkout", &with("ada@example.org")).await;
+        let session = paid.location().rsplit('/').next().unwrap().to_owned();
+        world.stripe.pay(&session);
+        thief.get(&format!("/return?session_id={session}")).await;
+
+        let mut owner = world.signs_in("ada@example.org").await;
+        let account = owner.get("/account").await;
+        assert!(
+            account.body.contains("Pages without ads"),
+            "it was paid for under her address"
+        );
+        assert!(thief.get("/account").await.location().starts_with("/sign-in"));
+        assert!(thief.get(&before).await.body.contains("no longer holds"));
+        let answer = other.submit("/sign-in/sent", "/sign-in/code", &[("code", &code)]).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        let holds = async |email| world.store.account_by_proven_email(email).await.unwrap().is_some();
+        assert!(holds("ada@example.org").await, "nobody took the address from her");
+        assert!(!holds("thief@example.org").await);
     })
     .await;
 }

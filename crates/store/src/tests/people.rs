@@ -1,7 +1,10 @@
 use latchkey_entitlement::{RevocationKind, SiteId, Source, Standing, StandingKind};
 
 use super::{NOW, account, at, at_once, commit, event, grant, hash, new_session, on_both, session};
-use crate::{Matched, NewSession, ProveOutcome, StoreError, normalise_email};
+use crate::{
+    Account, Matched, NewLogin, NewSession, Proof, ProveOutcome, StoreError, SubscriptionRow, SyncCommit,
+    normalise_email,
+};
 
 #[test]
 fn addresses_are_compared_without_case_and_space_and_impossible_ones_refused() {
@@ -35,8 +38,8 @@ on_both!(
         assert!(!store.create_account(&ann, NOW).await.unwrap());
         assert!(store.set_unproven_email(&ann, "Ann@example.org", NOW).await.unwrap());
         assert!(store.account_by_proven_email("ann@example.org").await.unwrap().is_none());
-        assert_eq!(store.prove_email(&ann, "ANN@example.org", at(1)).await.unwrap(), ProveOutcome::Proven);
-        assert_eq!(store.prove_email(&ann, "ann@example.org", at(2)).await.unwrap(), ProveOutcome::Proven);
+        assert_eq!(store.prove_email(Proof::new(&ann, "ANN@example.org"), at(1)).await.unwrap(), ProveOutcome::Proven);
+        assert_eq!(store.prove_email(Proof::new(&ann, "ann@example.org"), at(2)).await.unwrap(), ProveOutcome::Proven);
         let found = store.account_by_proven_email(" ann@Example.org").await.unwrap().unwrap();
         assert_eq!((found.id, found.email_unproven, found.email_proven_at), (ann, None, Some(at(1))));
         assert_eq!(store.accounts_by_email("AN", 10).await.unwrap().len(), 1);
@@ -52,7 +55,7 @@ on_both!(
         for id in [&old, &new] {
             store.create_account(id, NOW).await.unwrap();
         }
-        store.prove_email(&old, "ann@example.org", NOW).await.unwrap();
+        store.prove_email(Proof::new(&old, "ann@example.org"), NOW).await.unwrap();
         store.link_customer("cus_new", &new, false, NOW).await.unwrap();
         store.create_session(new_session("s", &new, 7)).await.unwrap();
         store.add_standing(&Standing {
@@ -70,7 +73,7 @@ on_both!(
         // A sync under way, and an account that was merged before.
         assert!(store.lease_customer("cus_new", "second", at(20), at(1_000)).await.unwrap());
 
-        let outcome = store.prove_email(&new, "Ann@Example.org", at(30)).await.unwrap();
+        let outcome = store.prove_email(Proof::new(&new, "Ann@Example.org"), at(30)).await.unwrap();
         assert_eq!(outcome, ProveOutcome::MergedInto(old.clone()));
         let mut grants: Vec<_> = store.grants_of(&old).await.unwrap();
         grants.sort_by(|a, b| a.id.cmp(&b.id));
@@ -78,7 +81,7 @@ on_both!(
         assert!(store.grants_of(&new).await.unwrap().is_empty());
         assert_eq!(store.grants_at(&new, at(29)).await.unwrap().len(), 2, "the past stays as it was");
         assert_eq!(store.grants_at(&old, at(29)).await.unwrap().len(), 1);
-        assert_eq!(store.sessions_of(&old).await.unwrap().len(), 1);
+        assert!(store.sessions_of(&old).await.unwrap().is_empty(), "nobody knows whose they were");
         assert_eq!(store.standings_of(&old).await.unwrap().len(), 1);
         let customer = &store.customers_of(&old).await.unwrap()[0];
         assert_eq!((customer.id.as_str(), customer.dirty_at, customer.lease_owner.as_deref()), ("cus_new", Some(at(30)), None));
@@ -91,7 +94,7 @@ on_both!(
         assert!(log.from == new && log.moved.contains("grt_sub") && log.moved.contains("cus_new"), "{log:?}");
         assert!(!store.set_unproven_email(&new, "x@example.org", at(31)).await.unwrap());
         // Whoever still knows the old name reaches its successor, and the sync after the merge finds its grant.
-        assert_eq!(store.prove_email(&new, "ann@example.org", at(32)).await.unwrap(), ProveOutcome::MergedInto(old.clone()));
+        assert_eq!(store.prove_email(Proof::new(&new, "ann@example.org"), at(32)).await.unwrap(), ProveOutcome::MergedInto(old.clone()));
         assert!(store.lease_customer("cus_new", "third", at(40), at(1_000)).await.unwrap());
         let again = store.commit_sync(commit("3", "cus_new", "third", &old, vec![grant("x", &old, "sub_1", 5_000)])).await.unwrap();
         assert_eq!((again.unchanged, again.opened.len(), again.closed.len()), (1, 0, 0));
@@ -105,26 +108,105 @@ on_both!(
             store.create_account(&account(name), at(moment)).await.unwrap();
             store.set_unproven_email(&account(name), "Ann@example.org", at(moment)).await.unwrap();
         };
-        for (name, moment) in [("payer", 1), ("tried", 2), ("idle", 3), ("later", 4)] {
+        for (name, moment) in [("was", 0), ("payer", 1), ("tried", 2), ("idle", 3), ("later", 4)] {
             claim(name, moment).await;
         }
         let mut comp = grant("comp", &account("payer"), "desk", 1_000);
         comp.source = Source::Comp;
         store.open_grant(&comp, NOW).await.unwrap();
+        // A Checkout that was begun makes a customer, and is nothing yet.
         store.link_customer("cus_tried", &account("tried"), false, NOW).await.unwrap();
+        store.link_customer("cus_was", &account("was"), false, NOW).await.unwrap();
+        assert!(store.lease_customer("cus_was", "first", NOW, at(1_000)).await.unwrap());
+        let row = SubscriptionRow { id: "sub_was".into(), status: "canceled".into(), livemode: false, body: "{}".into() };
+        let ended = SyncCommit { mirror: vec![row], ..commit("1", "cus_was", "first", &account("was"), vec![]) };
+        store.commit_sync(ended).await.unwrap();
         claim("longer", 5).await;
         store.set_unproven_email(&account("longer"), "ann@example.org.au", at(5)).await.unwrap();
-        let names = async |now, most| {
-            let claims = store.claims_of("ann@example.org", now, most).await.unwrap();
-            claims.iter().map(|claim| claim.id.as_str().to_owned()).collect::<Vec<_>>()
+        let named = |accounts: Vec<Account>| accounts.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+        let claims = async |now, most| named(store.claims_of("ann@example.org", now, most).await.unwrap());
+        let all = ["payer", "was", "later", "idle", "tried"].map(account);
+        assert_eq!(claims(at(10), 9).await, all);
+        assert_eq!(claims(at(10), 1).await, all[..1]);
+        assert_eq!(claims(at(1_000), 1).await, all[1..2], "what has ended is nothing");
+        assert_eq!(named(store.paid_claims_of("ann@example.org", 9).await.unwrap()), ["was", "payer"].map(account));
+        store.prove_email(Proof::new(&account("was"), "ann@example.org"), at(6)).await.unwrap();
+        store.prove_email(Proof::new(&account("later"), "ann@example.org"), at(7)).await.unwrap();
+        assert_eq!(claims(at(10), 9).await, ["payer", "idle", "tried"].map(account));
+    }
+);
+
+on_both!(
+    an_address_that_was_proven_is_never_replaced,
+    store => {
+        let (ann, tried) = (account("ann"), account("tried"));
+        for id in [&ann, &tried] {
+            store.create_account(id, NOW).await.unwrap();
+        }
+        store.prove_email(Proof::new(&ann, "ann@example.org"), NOW).await.unwrap();
+        let letter = |id: &str, to: &str, email: &str, link| NewLogin {
+            id: event(id), account: account(to), email: email.into(), link_hash: hash(link), code_hash: hash(link + 1),
+            browser_hash: hash(link + 2), return_to: "/".into(), now: NOW, expires_at: at(600),
         };
-        let all = ["payer", "tried", "later", "idle"].map(|name| account(name).as_str().to_owned());
-        assert_eq!(names(at(10), 9).await, all);
-        assert_eq!(names(at(10), 1).await, all[..1]);
-        assert_eq!(names(at(1_000), 1).await, all[1..2], "what has ended is nothing");
-        store.prove_email(&account("tried"), "ann@example.org", at(6)).await.unwrap();
-        store.prove_email(&account("later"), "ann@example.org", at(7)).await.unwrap();
-        assert_eq!(names(at(10), 9).await, [all[0].as_str(), all[3].as_str()]);
+        // A claim to one address, a letter there, and then a claim to Ann's: the letter counts no longer.
+        store.set_unproven_email(&tried, "a@evil.example", NOW).await.unwrap();
+        store.create_login(letter("1", "tried", "a@evil.example", 10)).await.unwrap();
+        store.set_unproven_email(&tried, "ann@example.org", at(1)).await.unwrap();
+        assert!(store.login_by_link(&hash(10), at(2)).await.unwrap().is_none());
+        // One that is asked for in spite of it does not survive the merge, and would prove nothing if it did.
+        store.create_login(letter("2", "tried", "b@evil.example", 20)).await.unwrap();
+        let claim = Proof { claim: true, ..Proof::new(&tried, "ann@example.org") };
+        assert_eq!(store.prove_email(claim, at(2)).await.unwrap(), ProveOutcome::MergedInto(ann.clone()));
+        assert!(store.login_by_link(&hash(20), at(3)).await.unwrap().is_none());
+        for id in [&tried, &ann] {
+            let outcome = store.prove_email(Proof::new(id, "b@evil.example"), at(4)).await.unwrap();
+            assert_eq!(outcome, ProveOutcome::Elsewhere);
+        }
+        assert_eq!(store.account(&ann).await.unwrap().unwrap().email_proven.as_deref(), Some("ann@example.org"));
+    }
+);
+
+on_both!(
+    a_first_proof_shuts_account_pages_and_leaves_sites_unless_another_claimant_has_paid,
+    store => {
+        for (rival, left) in [(false, vec!["here", "here_site", "other_site"]), (true, vec!["here", "here_site"])] {
+            let name = |part: &str| format!("{part}{}", u8::from(rival));
+            let email = format!("{}@example.org", name("ann"));
+            let ann = account(&name("ann"));
+            store.create_account(&ann, NOW).await.unwrap();
+            store.set_unproven_email(&ann, &email, NOW).await.unwrap();
+            let mut seed = 100 * u8::from(rival);
+            for top in ["here", "other"] {
+                for part in [top.to_owned(), format!("{top}_site")] {
+                    seed += 1;
+                    let is_site = part != top;
+                    let new = NewSession {
+                        site: is_site.then(|| SiteId::parse("sit_news").unwrap()),
+                        parent: is_site.then(|| session(&name(top))),
+                        ..new_session(&name(&part), &ann, seed)
+                    };
+                    assert!(store.create_session(new).await.unwrap());
+                }
+            }
+            if rival {
+                store.create_account(&account("rival"), NOW).await.unwrap();
+                store.set_unproven_email(&account("rival"), &email, NOW).await.unwrap();
+                let mut comp = grant("rival", &account("rival"), "desk", 1_000);
+                comp.source = Source::Comp;
+                store.open_grant(&comp, NOW).await.unwrap();
+            }
+            let here = session(&name("here"));
+            let proof = Proof { here: Some(&here), ..Proof::new(&ann, &email) };
+            store.prove_email(proof, at(1)).await.unwrap();
+            let mut live: Vec<String> = store.sessions_of(&ann).await.unwrap().iter().map(|one| one.id.to_string()).collect();
+            live.sort();
+            let wanted: Vec<String> = left.iter().map(|part| session(&name(part)).to_string()).collect();
+            assert_eq!(live, wanted, "another claimant has paid: {rival}");
+            let late = NewSession { parent: Some(session(&name("other"))), ..new_session(&name("late"), &ann, seed + 1) };
+            assert!(!store.create_session(late).await.unwrap(), "a session that has ended leads nowhere");
+        }
+        let void = store.revocations_after(0, 9).await.unwrap();
+        assert_eq!(void.iter().map(|row| row.session.clone().unwrap()).collect::<Vec<_>>(), [session("other_site1")]);
     }
 );
 
@@ -135,15 +217,21 @@ on_both!(
         for id in [&ann, &payer] {
             store.create_account(id, NOW).await.unwrap();
         }
-        store.prove_email(&ann, "ann@example.org", NOW).await.unwrap();
+        store.prove_email(Proof::new(&ann, "ann@example.org"), NOW).await.unwrap();
         let on_site = NewSession { site: SiteId::parse("sit_news").ok(), ..new_session("s", &ann, 1) };
         store.create_session(on_site).await.unwrap();
         let mut comp = grant("comp", &payer, "desk", 1_000);
         comp.source = Source::Comp;
         store.open_grant(&comp, NOW).await.unwrap();
-        store.prove_email(&payer, "ann@example.org", at(30)).await.unwrap();
+        store.add_standing(&Standing {
+            id: event("stn"), account: payer.clone(), site: None, kind: StandingKind::Ban, reason: "spam".into(),
+            moderator: "m".into(), from: NOW, until: None,
+        }).await.unwrap();
+        let claim = Proof { claim: true, ..Proof::new(&payer, "ann@example.org") };
+        store.prove_email(claim, at(30)).await.unwrap();
+        assert!(store.standings_of(&ann).await.unwrap().is_empty(), "whoever merely claimed her address was banned, not she");
         let feed = store.revocations_after(0, 9).await.unwrap();
-        assert_eq!(feed.iter().map(|row| (row.kind, row.not_before)).collect::<Vec<_>>(), [(RevocationKind::Renew, at(30).seconds())]);
+        assert_eq!(feed.iter().map(|row| (row.kind, row.not_before)).collect::<Vec<_>>(), [(RevocationKind::Renew, at(30).seconds() + 1)]);
         assert_eq!(feed[0].session, Some(session("s")));
     }
 );
@@ -155,7 +243,7 @@ on_both!(
             store.create_account(&account(&format!("n{index}")), NOW).await.unwrap();
         }
         let outcomes = at_once(&store, |store, index| async move {
-            store.prove_email(&account(&format!("n{index}")), "one@example.org", at(1)).await
+            store.prove_email(Proof::new(&account(&format!("n{index}")), "one@example.org"), at(1)).await
         }).await;
         let mut proven = 0;
         for outcome in outcomes {

@@ -1,7 +1,7 @@
 use latchkey_entitlement::{PriceId, SiteId};
 
 use super::{NOW, account, at, at_once, event, hash, new_session, on_both, session};
-use crate::{CodeOutcome, NewAttempt, NewEnterCode, NewLogin, Store};
+use crate::{CodeOutcome, NewAttempt, NewEnterCode, NewLogin, NewSession, Proof, Store};
 
 async fn login(store: &Store, id: &str, email: &str, seed: u8, now: i64) {
     let (link_hash, code_hash, browser_hash) = (hash(seed), hash(seed + 1), hash(seed + 2));
@@ -150,15 +150,31 @@ on_both!(
         assert!(!store.attach_stripe_session(&event("a"), "cs_2").await.unwrap());
         assert_eq!(store.attempt_by_stripe_session("cs_1").await.unwrap().unwrap().id, event("a"));
         assert_eq!(store.open_attempts(&ann).await.unwrap().len(), 1);
-        assert!(!store.use_attempt_for_sign_in(&event("a"), &hash(1), at(1), 100).await.unwrap(), "not paid yet");
+        let sign_in = async |store: &Store, nonce, now, seed: u8| {
+            let new = NewSession { now, ..new_session(&format!("s{seed}"), &account("ann"), seed) };
+            store.sign_in_by_attempt(&event("a"), &hash(nonce), &new, 100).await.unwrap()
+        };
+        assert!(!sign_in(&store, 1, at(1), 50).await, "not paid yet");
         let completed = at_once(&store, |store, _| async move { store.complete_attempt(&event("a"), at(1)).await.unwrap() }).await;
         assert_eq!(completed.iter().filter(|first| **first).count(), 1);
-        assert!(!store.use_attempt_for_sign_in(&event("a"), &hash(2), at(1), 100).await.unwrap(), "another browser");
-        assert!(!store.use_attempt_for_sign_in(&event("a"), &hash(1), at(101), 100).await.unwrap(), "too late");
-        let used = at_once(&store, |store, _| async move {
-            store.use_attempt_for_sign_in(&event("a"), &hash(1), at(100), 100).await.unwrap()
-        }).await;
+        assert!(!sign_in(&store, 2, at(1), 51).await, "another browser");
+        assert!(!sign_in(&store, 1, at(101), 52).await, "too late");
+        let used = at_once(&store, |store, index| async move { sign_in(&store, 1, at(100), 60 + index).await }).await;
         assert_eq!(used.iter().filter(|won| **won).count(), 1);
+        assert_eq!(store.sessions_of(&ann).await.unwrap().len(), 1);
+
+        // The owner of the address proves it while the payer of another attempt is on the way back.
+        assert!(store.attach_stripe_session(&event("b"), "cs_3").await.unwrap());
+        store.complete_attempt(&event("b"), at(1)).await.unwrap();
+        store.prove_email(Proof::new(&ann, "ann@example.org"), at(2)).await.unwrap();
+        let price = PriceId::parse("prc_month").unwrap();
+        let late = NewAttempt { id: event("c"), account: ann.clone(), nonce_hash: hash(3), price, site: None, return_to: "/x".into(), now: at(3) };
+        store.create_attempt(late).await.unwrap();
+        store.complete_attempt(&event("c"), at(4)).await.unwrap();
+        for (id, nonce) in [("b", 2), ("c", 3)] {
+            let new = new_session("late", &ann, 90);
+            assert!(!store.sign_in_by_attempt(&event(id), &hash(nonce), &new, 100_000).await.unwrap(), "{id}");
+        }
         assert!(store.open_attempts(&ann).await.unwrap().is_empty());
     }
 );
