@@ -331,6 +331,37 @@ fn a_postgres_database_is_told_by_what_is_wrong_with_it() {
         "Found: 1.",
     ]);
 
+    let undo = format!("BEGIN READ WRITE; ALTER DATABASE {name} RESET default_transaction_read_only; COMMIT");
+    psql(&url, &undo);
+
+    // Somebody who may look and not touch, and somebody whom the server does not know.
+    let reader = format!("{name}_reader");
+    psql(&url, &format!("CREATE ROLE {reader} LOGIN PASSWORD 'hunter2'"));
+    psql(
+        &url,
+        &format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}"),
+    );
+    let with_user = |user: &str| {
+        let mut url = url::Url::parse(&url).unwrap();
+        url.set_username(user).unwrap();
+        url.set_password(Some("hunter2")).unwrap();
+        outside.place().set("DATABASE_URL", url.as_str()).run(&CHECK)
+    };
+    let (reads, unknown) = (with_user(&reader), with_user("latchkey_unknown"));
+    psql(&url, &format!("DROP OWNED BY {reader}"));
+    psql(&url, &format!("DROP ROLE {reader}"));
+    reads.is(4).says(&[
+        "finding  database: it can be read, and not written to",
+        "lacks a permission",
+        "Found: 1.",
+    ]);
+    unknown.is(4).says(&[
+        "finding  database: the database URL cannot be used",
+        "user",
+        "code 28",
+        "Found: 1.",
+    ]);
+
     let absent = format!("{url}_absent");
     place.set("DATABASE_URL", &absent).run(&CHECK).is(4).says(&[
         "finding  database",
