@@ -280,7 +280,7 @@ async fn origin(config: &Config, site: &SiteSection) -> Tried {
     let host = site.hosts.first().map_or("", String::as_str);
     let answer = match reachable(&site.origin, host, roots.as_deref()).await {
         Ok(answer) => answer,
-        Err(why) => return Finding(format!("{} does not answer: {why}", site.origin), HELP),
+        Err(why) => return Finding(format!("{} cannot be reached: {why}", site.origin), HELP),
     };
     let status = answer.status();
     let target = answer.headers().get(LOCATION).and_then(|to| to.to_str().ok());

@@ -235,7 +235,12 @@ fn an_origin_that_is_away_or_broken_is_found_and_one_that_leads_elsewhere_is_not
     with_origin(&format!("127.0.0.1:{}", free_port()))
         .run(&CHECK)
         .is(4)
-        .says(&["finding  origin of sit_news", "does not answer", "refused", "Found: 1."]);
+        .says(&[
+            "finding  origin of sit_news",
+            "cannot be reached",
+            "refused",
+            "Found: 1.",
+        ]);
     let broken = Router::new().fallback(async || StatusCode::BAD_GATEWAY);
     with_origin(&serve(&outside.runtime, broken).to_string())
         .run(&CHECK)
