@@ -10,6 +10,7 @@ pub mod money;
 pub mod next;
 pub mod parse;
 pub mod plan;
+pub mod price_check;
 pub mod signature;
 pub mod stripe;
 
@@ -28,6 +29,7 @@ pub use parse::{
     parse_subscription,
 };
 pub use plan::{Currency, CurrencyError, Interval, Plan, PlanPrice};
+pub use price_check::{PriceFault, check_price};
 pub use signature::{SignatureError, WebhookSecrets, sign, verify_signature};
 pub use stripe::{
     ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Customer, CustomerState, Invoice, Price, Product, Subscription,

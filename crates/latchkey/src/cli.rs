@@ -32,7 +32,7 @@ impl From<Exit> for std::process::ExitCode {
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 configuration, 4 findings.
 
-Start with `latchkey init`, fill in latchkey.toml, then `latchkey config check`.";
+Start with `latchkey init`, fill in latchkey.toml, then `latchkey config check --online`.";
 
 /// Ad-free subscriptions for publishers: readers pay through Stripe, proxies strip the ads.
 #[derive(Debug, Parser)]
@@ -88,9 +88,36 @@ pub(crate) struct Init {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Check file and environment, and print the values in effect; secrets are not printed.
-    Check,
+    Check(ConfigCheck),
     /// Print the text of .env.example: every variable that Latchkey reads.
     EnvExample,
+}
+
+const CHECK_HELP: &str = "\
+Examples:
+  latchkey config check            what is wrong in file and environment; nothing else is touched
+  latchkey config check --online   and whether what they name works
+
+What --online tries, one line each as it goes:
+  database          is reached, has this program's version, and can be written to
+  Stripe key        is accepted; its mode and its account
+  price ...         exists, is active, and bills the amount, currency and interval of the file
+  webhook secret    is there, and has the form of one
+  mail server       is reached, greets, protects the connection, and takes user and password
+  origin of ...     the web server behind the edge answers
+  account origin    whether anything answers there yet
+
+Each line says `ok`, `finding` with what to do, `note` for what may be right as it is, or `skipped`.
+It only reads at Stripe, sends no letter, and changes nothing in the database. What does not answer
+is given up: the database after 15 s, Stripe after 25 s a call, the rest after 10 s.
+Exit codes: 0 in order, 3 the file cannot be used, 4 findings.";
+
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub(crate) struct ConfigCheck {
+    /// Also try the database, Stripe, the mail server and the origins that are named.
+    #[arg(long)]
+    pub(crate) online: bool,
 }
 
 const SERVE_HELP: &str = "\

@@ -18,7 +18,7 @@ use latchkey_server::{KeysError, MailError};
 use latchkey_store::StoreError;
 use latchkey_stripe_gateway::ConfigError as GatewayError;
 
-use cli::{Cli, Command, Exit};
+use cli::{Cli, Command, ConfigCommand, Exit};
 use config::{ConfigError, Environment, SecretsError};
 
 fn main() -> ExitCode {
@@ -60,6 +60,9 @@ fn environment() -> Environment {
 fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Init(init) => commands::init::run(&cli.config, &init),
+        Command::Config(ConfigCommand::Check(check)) if check.online => {
+            runtime(environment, commands::online::run(&cli.config, environment))
+        }
         Command::Config(command) => commands::config::run(&cli.config, &command, environment),
         Command::Serve(serve) => runtime(environment, commands::serve::run(&cli.config, &serve, environment)),
         Command::Edge(edge) => runtime(environment, commands::edge::run(&cli.config, &edge, environment)),

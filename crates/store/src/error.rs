@@ -76,7 +76,7 @@ impl StoreError {
 
 /// Codes that say "later" rather than "never", with what an operator should look at: SQLite's primary result codes
 /// (sqlite.org/rescode.html) and PostgreSQL's SQLSTATE (its documentation, appendix A).
-const RESOURCES: [(&str, &str); 14] = [
+const RESOURCES: [(&str, &str); 15] = [
     (
         "5",
         "another process holds the file locked; only one server may use an SQLite file",
@@ -92,6 +92,10 @@ const RESOURCES: [(&str, &str); 14] = [
         "14",
         "the file cannot be opened; look at the path and at the permissions of its folder",
     ),
+    (
+        "25006",
+        "the database is read-only: a standby, or default_transaction_read_only is on",
+    ),
     ("25P03", "the transaction was idle too long"),
     ("40001", "two transactions collided"),
     ("40P01", "two transactions waited for each other"),
@@ -103,6 +107,19 @@ const RESOURCES: [(&str, &str); 14] = [
     ("57P01", "the database server is stopping"),
     ("57P02", "the database server crashed and restarts"),
     ("57P03", "the database server is starting"),
+];
+
+/// Codes that say that the address is wrong: PostgreSQL's SQLSTATE.
+const ADDRESS: [(&str, &str); 3] = [
+    (
+        "28000",
+        "the database server does not admit this user from here, or not unencrypted; look at pg_hba.conf",
+    ),
+    ("28P01", "user and password do not fit"),
+    (
+        "3D000",
+        "the database server has no database of this name; make it with `createdb`",
+    ),
 ];
 
 impl From<sqlx::Error> for StoreError {
@@ -164,6 +181,21 @@ fn refused(error: &dyn sqlx::error::DatabaseError) -> StoreError {
     if primary == "26" {
         return StoreError::Url {
             what: "the file is not an SQLite database, and was left as it is; name another file".to_owned(),
+        };
+    }
+    if primary == "11" {
+        return StoreError::Driver {
+            what: format!("the SQLite file is damaged; restore it from a backup (code {code})"),
+        };
+    }
+    if let Some((_, what)) = ADDRESS.iter().find(|(known, _)| *known == primary) {
+        return StoreError::Url {
+            what: format!("{what} (code {code})"),
+        };
+    }
+    if primary == "42501" {
+        return StoreError::Driver {
+            what: format!("the database user lacks a permission; tables and schema must be its own (code {code})"),
         };
     }
     let mut what = format!("code {code}");

@@ -148,7 +148,7 @@ impl Gateway {
         self.livemode
     }
 
-    async fn get(&self, request: RequestBuilder) -> Result<Value, StripeError> {
+    pub(crate) async fn get(&self, request: RequestBuilder) -> Result<Value, StripeError> {
         self.transport.send(request, None).await
     }
 
@@ -227,7 +227,7 @@ impl Gateway {
 }
 
 /// An id that may stand in a path. Some come from a reader's address bar.
-fn checked(id: &str) -> Result<&str, StripeError> {
+pub(crate) fn checked(id: &str) -> Result<&str, StripeError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     if (1..=MAX_ID_LENGTH).contains(&id.len()) && id.bytes().all(plain) {
         Ok(id)

@@ -314,6 +314,48 @@ async fn a_stripe_that_is_not_there_is_unreachable() {
     );
 }
 
+#[tokio::test]
+async fn what_a_key_can_see_is_read_and_nothing_is_changed() {
+    const ACCOUNT: &str = r#"{"id":"acct_1","charges_enabled":false,"email":"owner@post.example",
+        "business_profile":{"name":"The \u001b[31mPost"},"settings":{"dashboard":{"display_name":""}}}"#;
+    const PRICE: &str = r#"{"id":"price_1","product":"prod_1","active":false,"currency":"eur","unit_amount":500,
+        "recurring":{"interval":"month","interval_count":1},"livemode":false}"#;
+    const ABSENT: &str = r#"{"error":{"type":"invalid_request_error","code":"resource_missing"}}"#;
+    const NO_LEAVE: &str = r#"{"error":{"type":"invalid_request_error"}}"#;
+    let (gateway, script) = world(vec![
+        answer(200, r#"{"data":[],"has_more":false}"#),
+        answer(200, ACCOUNT),
+        answer(403, NO_LEAVE),
+        answer(200, PRICE),
+        answer(404, ABSENT),
+    ])
+    .await;
+    gateway.accepts_key().await.unwrap();
+    let account = gateway.key_account().await.unwrap();
+    assert_eq!((account.id.as_str(), account.charges_enabled), ("acct_1", false));
+    assert_eq!(account.name, "The [31mPost", "a terminal takes no orders from a name");
+    assert_eq!(gateway.key_account().await.unwrap_err(), StripeError::Unauthorized);
+    let price = gateway.price("price_1").await.unwrap().unwrap();
+    assert_eq!((price.active, price.unit_amount_minor), (false, Some(500)));
+    assert_eq!(gateway.price("price_2").await.unwrap(), None);
+    assert_eq!(
+        gateway.price("../account").await.unwrap(),
+        None,
+        "this is no id, and is not asked for"
+    );
+    let lines: Vec<String> = script.seen.lock().unwrap().iter().map(|it| it.line.clone()).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /v1/prices?limit=1",
+            "GET /v1/account",
+            "GET /v1/account",
+            "GET /v1/prices/price_1",
+            "GET /v1/prices/price_2",
+        ]
+    );
+}
+
 #[test]
 fn the_key_never_goes_out_in_the_clear_and_is_never_printed() {
     assert_eq!(gateway("http://stripe.example/").unwrap_err(), ConfigError::BaseUrl);

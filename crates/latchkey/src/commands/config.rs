@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use anyhow::Context;
+use latchkey_server::SmtpMailer;
 
 use crate::{
     cli::{ConfigCommand, Exit},
-    commands::serve::{NEEDED, gateway, mailer},
+    commands::serve::{NEEDED, gateway, smtp},
     config::{Config, Environment, Secrets, VARIABLES, example, examples, without_password},
     instance::seal_key,
 };
@@ -18,11 +19,12 @@ pub(crate) fn run(file: &Path, command: &ConfigCommand, environment: &Environmen
             print!("{}", example());
             Ok(Exit::Done)
         }
-        ConfigCommand::Check => check(file, environment),
+        ConfigCommand::Check(_) => check(file, environment),
     }
 }
 
-fn check(file: &Path, environment: &Environment) -> anyhow::Result<Exit> {
+/// Checks file and environment, and prints what is in effect.
+pub(crate) fn check(file: &Path, environment: &Environment) -> anyhow::Result<Exit> {
     let mut config = Config::load(file, environment)?;
     config.database.url = without_password(&config.database.url);
     print!(
@@ -48,7 +50,7 @@ fn check(file: &Path, environment: &Environment) -> anyhow::Result<Exit> {
         }
     }
     findings.extend(examples(&config).iter().map(ToString::to_string));
-    if let Err(error) = mailer(&config, environment) {
+    if let Err(error) = smtp(&config, environment).and_then(|smtp| Ok(SmtpMailer::new(&smtp)?)) {
         findings.push(format!("{error:#}"));
     }
     if findings.is_empty() {

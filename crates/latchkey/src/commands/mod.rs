@@ -6,6 +6,7 @@ pub(crate) mod edge;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod migrate;
+pub(crate) mod online;
 pub(crate) mod serve;
 pub(crate) mod standing;
 pub(crate) mod strip;

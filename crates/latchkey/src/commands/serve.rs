@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
 use latchkey_edge::Edge;
-use latchkey_server::{Mailer, SmtpConfig, SmtpMailer, SmtpSecurity};
+use latchkey_server::{SmtpConfig, SmtpMailer, SmtpSecurity};
 use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey};
 use latchkey_sync::Ids;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -44,7 +44,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
         livemode: gateway.livemode(),
         stripe: Arc::new(gateway),
         webhook_secrets: secrets.webhook_secrets()?,
-        mailer: mailer(&config, environment)?,
+        mailer: Arc::new(SmtpMailer::new(&smtp(&config, environment)?)?),
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
         seal: seal_key(environment)?,
@@ -97,8 +97,8 @@ pub(crate) fn gateway(key: &str, base_url: Option<Url>) -> anyhow::Result<Gatewa
     Gateway::new(config).context("STRIPE_SECRET_KEY or [stripe] base_url cannot be used")
 }
 
-/// The way out for letters.
-pub(crate) fn mailer(config: &Config, environment: &Environment) -> anyhow::Result<Arc<dyn Mailer>> {
+/// The mail server that letters go to.
+pub(crate) fn smtp(config: &Config, environment: &Environment) -> anyhow::Result<SmtpConfig> {
     let mail = &config.mail;
     let host = mail.smtp_host.clone().ok_or_else(|| {
         setting(
@@ -124,12 +124,11 @@ pub(crate) fn mailer(config: &Config, environment: &Environment) -> anyhow::Resu
         (_, Some(587)) => SmtpSecurity::StartTls,
         _ => SmtpSecurity::Tls,
     };
-    let config = SmtpConfig {
+    Ok(SmtpConfig {
         host,
         port: mail.smtp_port,
         security,
         login,
         from,
-    };
-    Ok(Arc::new(SmtpMailer::new(&config)?))
+    })
 }

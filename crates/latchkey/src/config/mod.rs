@@ -27,7 +27,7 @@ use url::Url;
 
 pub(crate) use environment::{Environment, VARIABLES, example};
 pub(crate) use secret::{Secrets, SecretsError};
-pub(crate) use validate::{Finding, examples};
+pub(crate) use validate::{Finding, authority, examples, is_local};
 
 /// The file that is read when `--config` names none.
 pub(crate) const DEFAULT_FILE: &str = "latchkey.toml";

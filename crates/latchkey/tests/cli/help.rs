@@ -38,6 +38,12 @@ fn every_command_explains_itself_within_a_hundred_columns() {
     for command in ["strip", "ban", "demo", "keys", "edge", "serve"] {
         Place::new().run(&[command, "--help"]).is(0).says(&["Example"]);
     }
+    Place::new().run(&["config", "check", "--help"]).is(0).says(&[
+        "Example",
+        "--online",
+        "Exit codes",
+        "only reads at Stripe",
+    ]);
     Place::new().run(&["--version"]).is(0).says(&["latchkey "]);
 }
 

@@ -14,6 +14,8 @@ mod configuration;
 mod database;
 mod demo;
 mod help;
+mod online;
+mod outside;
 mod program;
 mod running;
 mod strip;

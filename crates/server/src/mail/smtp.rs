@@ -73,6 +73,58 @@ impl SmtpMailer {
     }
 }
 
+impl SmtpMailer {
+    /// Connects, protects the connection, signs in if there is a login, and says goodbye; no letter is sent.
+    ///
+    /// # Errors
+    /// Says in words what did not work. Nothing of what the server says is kept but its code, since it may repeat the user's name.
+    pub async fn check(&self) -> Result<(), String> {
+        match tokio::time::timeout(TIMEOUT, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("the connection did not hold".to_owned()),
+            Ok(Err(error)) => Err(problem(&error)),
+            Err(_) => Err(no_answer()),
+        }
+    }
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", TIMEOUT.as_secs())
+}
+
+fn problem(error: &lettre::transport::smtp::Error) -> String {
+    // RFC 4954 section 6.
+    const BAD_LOGIN: &str = "535";
+    if let Some(code) = error.status() {
+        let code = code.to_string();
+        let login = if code == BAD_LOGIN {
+            ": user and password do not fit"
+        } else {
+            ""
+        };
+        return format!("it refused with code {code}{login}");
+    }
+    if error.is_timeout() {
+        return no_answer();
+    }
+    if error.is_response() {
+        return "what answers there does not speak SMTP".to_owned();
+    }
+    let mut cause: &(dyn std::error::Error + 'static) = error;
+    let mut tls = error.is_tls();
+    while let Some(inner) = cause.source() {
+        cause = inner;
+        // A handshake that failed comes as an I/O error of this kind.
+        let io = cause.downcast_ref::<std::io::Error>();
+        tls |= io.is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidData);
+    }
+    if tls {
+        format!("TLS could not be set up: {cause}")
+    } else {
+        cause.to_string()
+    }
+}
+
 #[async_trait]
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: Mail) -> Result<(), MailError> {

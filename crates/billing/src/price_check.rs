@@ -1,0 +1,179 @@
+//! Whether a price of the configuration is what Stripe would bill.
+
+use crate::{money::format_money, plan::PlanPrice, stripe::Price};
+
+/// How a configured price and Stripe's differ.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PriceFault {
+    /// Stripe has none of this id in the key's mode; the other mode has prices of its own.
+    #[error("Stripe has no price of this id in {} mode", mode(*.livemode))]
+    Absent {
+        /// The mode that was looked in.
+        livemode: bool,
+    },
+    /// It was archived: who pays it goes on paying, and nobody new can.
+    #[error("the price is not active in Stripe, so that nobody can buy it")]
+    Inactive,
+    /// It bills another amount, currency or interval than readers are told.
+    #[error("Stripe bills {found}, and the configuration says {wanted}")]
+    Differs {
+        /// What Stripe bills.
+        found: String,
+        /// What the configuration says.
+        wanted: String,
+    },
+}
+
+const fn mode(livemode: bool) -> &'static str {
+    if livemode { "live" } else { "test" }
+}
+
+/// Compares `wanted` with what Stripe has under its id, in the mode that `livemode` names.
+///
+/// # Errors
+/// The fault to mend first: a price that bills otherwise is told before one that is only not active.
+pub fn check_price(wanted: &PlanPrice, found: Option<&Price>, livemode: bool) -> Result<(), PriceFault> {
+    let absent = PriceFault::Absent { livemode };
+    let found = found.filter(|price| price.livemode == livemode).ok_or(absent)?;
+    let same = found.currency == wanted.currency.as_str()
+        && found.unit_amount_minor == Some(wanted.amount_minor)
+        && found.interval.as_deref() == Some(wanted.interval.as_str())
+        && found.interval_count == wanted.interval_count;
+    if !same {
+        let amount = found.unit_amount_minor.map_or_else(
+            || "an amount that is not fixed".to_owned(),
+            |minor| format_money(minor, &found.currency),
+        );
+        let wanted_amount = format_money(wanted.amount_minor, wanted.currency.as_str());
+        return Err(PriceFault::Differs {
+            found: period(
+                &amount,
+                found.interval.as_deref().unwrap_or_default(),
+                found.interval_count,
+            ),
+            wanted: period(&wanted_amount, wanted.interval.as_str(), wanted.interval_count),
+        });
+    }
+    if found.active {
+        Ok(())
+    } else {
+        Err(PriceFault::Inactive)
+    }
+}
+
+fn period(amount: &str, interval: &str, count: u32) -> String {
+    match count {
+        0 => format!("{amount} once"),
+        1 => format!("{amount} each {interval}"),
+        _ => format!("{amount} every {count} {interval}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Interval;
+
+    fn wanted() -> PlanPrice {
+        PlanPrice {
+            id: "prc_monthly".parse().unwrap(),
+            stripe_price: "price_1".to_owned(),
+            currency: "eur".parse().unwrap(),
+            amount_minor: 500,
+            interval: Interval::Month,
+            interval_count: 1,
+        }
+    }
+
+    fn found() -> Price {
+        Price {
+            id: "price_1".to_owned(),
+            product: "prod_1".to_owned(),
+            active: true,
+            currency: "eur".to_owned(),
+            unit_amount_minor: Some(500),
+            interval: Some("month".to_owned()),
+            interval_count: 1,
+            lookup_key: None,
+            livemode: false,
+        }
+    }
+
+    #[test]
+    fn a_price_that_bills_what_readers_are_told_is_in_order() {
+        assert_eq!(check_price(&wanted(), Some(&found()), false), Ok(()));
+    }
+
+    #[test]
+    fn a_price_of_the_other_mode_or_of_no_such_id_is_absent() {
+        let absent = |livemode| Err(PriceFault::Absent { livemode });
+        assert_eq!(check_price(&wanted(), Some(&found()), true), absent(true));
+        assert_eq!(check_price(&wanted(), None, false), absent(false));
+    }
+
+    #[test]
+    fn an_archived_price_is_told_as_such_and_a_wrong_one_as_wrong_first() {
+        let archived = Price {
+            active: false,
+            ..found()
+        };
+        assert_eq!(
+            check_price(&wanted(), Some(&archived), false),
+            Err(PriceFault::Inactive)
+        );
+        let wrong = Price {
+            unit_amount_minor: Some(900),
+            ..archived
+        };
+        let fault = check_price(&wanted(), Some(&wrong), false);
+        assert!(matches!(fault, Err(PriceFault::Differs { .. })), "{fault:?}");
+    }
+
+    #[test]
+    fn another_amount_currency_or_interval_is_told_in_both_forms() {
+        let differing = [
+            (
+                "amount",
+                Price {
+                    unit_amount_minor: Some(900),
+                    ..found()
+                },
+            ),
+            (
+                "no fixed amount",
+                Price {
+                    unit_amount_minor: None,
+                    ..found()
+                },
+            ),
+            (
+                "currency",
+                Price {
+                    currency: "usd".to_owned(),
+                    ..found()
+                },
+            ),
+            (
+                "interval",
+                Price {
+                    interval: Some("year".to_owned()),
+                    ..found()
+                },
+            ),
+            (
+                "count",
+                Price {
+                    interval_count: 3,
+                    ..found()
+                },
+            ),
+        ];
+        for (name, price) in differing {
+            let fault = check_price(&wanted(), Some(&price), false).unwrap_err();
+            let PriceFault::Differs { found, wanted } = fault else {
+                panic!("{name}")
+            };
+            assert_ne!(found, wanted, "{name}");
+        }
+    }
+}
