@@ -160,6 +160,10 @@ pub enum StripeError {
         /// What happened.
         what: String,
     },
+    /// Stripe failed at the first request under this key, and answers every further one in the same way for as long as it keeps the
+    /// key (24 hours at least): only another key gets another answer.
+    #[error("Stripe failed at this before, and repeats that under the same key")]
+    KeySpent,
     /// The request never reached Stripe.
     #[error("Stripe cannot be reached: {what}")]
     Unreachable {
@@ -184,7 +188,9 @@ impl StripeError {
             Self::RateLimited { .. } | Self::OutcomeUnknown { .. } | Self::Unreachable { .. } => true,
             // Stripe itself failed, or another call held the same object.
             Self::Refused { status, .. } => *status >= 500 || *status == 409,
-            Self::NotFound | Self::Declined { .. } | Self::Unauthorized | Self::Malformed { .. } => false,
+            Self::NotFound | Self::Declined { .. } | Self::KeySpent | Self::Unauthorized | Self::Malformed { .. } => {
+                false
+            }
         }
     }
 }

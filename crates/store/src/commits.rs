@@ -19,7 +19,7 @@ impl fmt::Display for CommitPlace {
 /// What an observer says once it has thought about it.
 pub type Said<'a> = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>>;
 
-/// Asked at every commit. A future that never ends is a process that died.
+/// Asked at every commit. A process that is to be dead is told at every one that it failed.
 pub trait Commits: Send + Sync {
     /// Before it: an error means that nothing is committed.
     fn before(&self, place: CommitPlace) -> Said<'_>;

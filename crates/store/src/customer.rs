@@ -31,6 +31,8 @@ pub struct Customer {
     pub synced_at: Option<Timestamp>,
     /// When it was first heard of.
     pub created_at: Timestamp,
+    /// When a sync found that it had been deleted in Stripe.
+    pub deleted_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -157,6 +159,7 @@ fn read(row: &Row) -> Result<Customer, StoreError> {
         lease_until: row.maybe_moment("lease_until")?,
         synced_at: row.maybe_moment("synced_at")?,
         created_at: row.moment("created_at")?,
+        deleted_at: row.maybe_moment("deleted_at")?,
     })
 }
 

@@ -23,6 +23,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 3,
         sql: include_str!("../../../migrations/0003_revocation_kind.sql"),
     },
+    Migration {
+        version: 4,
+        sql: include_str!("../../../migrations/0004_customer_deleted.sql"),
+    },
 ];
 
 /// Version of the schema in the database, and the newest one that this program knows.

@@ -40,6 +40,8 @@ pub struct SyncCommit {
     pub alerts: Vec<String>,
     /// Effects to be stored with their cause.
     pub effects: Vec<NewEffect>,
+    /// Whether the customer was deleted in Stripe, which is for ever.
+    pub deleted: bool,
 }
 
 /// A subscription as Stripe told it last.
@@ -99,7 +101,13 @@ impl Store {
         let taken = link
             .row(
                 FINISH,
-                args![&commit.customer, &commit.owner, &commit.account, commit.now],
+                args![
+                    &commit.customer,
+                    &commit.owner,
+                    &commit.account,
+                    commit.now,
+                    commit.deleted
+                ],
             )
             .await?;
         let Some(taken) = taken else {
@@ -277,7 +285,8 @@ fn read_subscription(row: &Row) -> Result<SubscriptionRow, StoreError> {
 crate::statements! {
     LOCK_ACCOUNT = "UPDATE account SET created_at = created_at WHERE id = $1";
     FINISH = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, synced_at = $4, \
-        dirty_at = CASE WHEN dirty_mark = leased_mark THEN NULL ELSE dirty_at END \
+        dirty_at = CASE WHEN dirty_mark = leased_mark THEN NULL ELSE dirty_at END, \
+        deleted_at = CASE WHEN $5 THEN COALESCE(deleted_at, $4) ELSE deleted_at END \
         WHERE id = $1 AND lease_owner = $2 AND account = $3 RETURNING dirty_at";
     RUN = "INSERT INTO sync_run (id, customer, livemode, started_at, committed_at, opened, closed) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     FORGET_SUBSCRIPTIONS = "DELETE FROM subscription WHERE customer = $1";

@@ -33,6 +33,9 @@ pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], changes
     if status.is_success() {
         return json.ok_or_else(|| Failure::is_final(lost("the answer is not JSON".to_owned(), changes)));
     }
+    if status.is_server_error() && header(headers, "idempotent-replayed") == Some("true") {
+        return Err(Failure::is_final(StripeError::KeySpent));
+    }
     let wait = header(headers, "retry-after")
         .and_then(|text| text.trim().parse().ok())
         .map(Duration::from_secs);

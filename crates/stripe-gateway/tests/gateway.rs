@@ -214,6 +214,20 @@ async fn stripe_can_say_that_repeating_is_useless() {
 }
 
 #[tokio::test]
+async fn a_failure_that_stripe_repeats_under_a_key_is_told_apart() {
+    let failed = || answer(500, r#"{"error":{"type":"api_error"}}"#);
+    let repeated = Answer {
+        headers: vec![("idempotent-replayed", "true")],
+        ..failed()
+    };
+    let (gateway, script) = world(vec![failed(), repeated]).await;
+    let error = gateway.create_customer(&key(), &new_customer()).await.unwrap_err();
+    assert_eq!(error, StripeError::KeySpent);
+    assert!(!error.retry(), "the same key never gets another answer");
+    assert_eq!(script.seen.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
 async fn an_answer_that_does_not_come_leaves_the_outcome_open() {
     let slow = Answer {
         delay: Duration::from_secs(5),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_billing::{CustomerState, Derived, IdempotencyKey, NewCustomer, derive};
+use latchkey_billing::{CustomerState, Derived, derive};
 use latchkey_entitlement::{
     AccountId, Grant, GrantId, Source, Timestamp,
     time::{HOUR, SECOND},
@@ -105,6 +105,7 @@ impl Sync {
                 mirror: mirror(&state),
                 alerts: alerts(&derived),
                 effects: vec![],
+                deleted: state.deleted,
             })
             .await?;
         tracing::info!(
@@ -165,40 +166,6 @@ impl Sync {
             because: benefit.because.clone(),
         })
         .collect()
-    }
-
-    /// The Stripe customer of an account: the one it has, or a new one.
-    ///
-    /// The idempotency key follows from the account, and the parameters are stored before the call: a call that is repeated
-    /// after a lost answer finds the customer that the first one made.
-    pub async fn customer_for(&self, account: &AccountId) -> Result<String, SyncError> {
-        if let Some(customer) = self
-            .store
-            .customers_of(account)
-            .await?
-            .into_iter()
-            .find(|c| c.livemode == self.config.livemode)
-        {
-            return Ok(customer.id);
-        }
-        let known = self.store.account(account).await?;
-        let email = known
-            .and_then(|known| known.email_proven.or(known.email_unproven))
-            .unwrap_or_default();
-        let email = self
-            .store
-            .put_setting_if_absent(&format!("customer_email.{account}"), &email)
-            .await?;
-        let new = NewCustomer {
-            account: account.clone(),
-            email: Some(email).filter(|email| !email.is_empty()),
-        };
-        let key = IdempotencyKey::new(format!("customer.{account}"));
-        let customer = self.stripe.create_customer(&key, &new).await?;
-        self.store
-            .link_customer(&customer, account, self.config.livemode, self.clock.now())
-            .await?;
-        Ok(customer)
     }
 }
 

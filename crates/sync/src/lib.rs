@@ -6,6 +6,7 @@
 //!
 //! Effects on the world outside, letters above all, are stored first and done by [`Sync::work_outbox`].
 
+mod checkout;
 mod customer;
 mod error;
 mod ids;
@@ -21,6 +22,7 @@ use latchkey_billing::{DerivePolicy, Plan, WebhookSecrets};
 use latchkey_store::Store;
 use tokio::sync::Notify;
 
+pub use checkout::Purchase;
 pub use customer::SyncReport;
 pub use error::{ReceiveError, SyncError};
 pub use ids::Ids;

@@ -108,6 +108,12 @@ impl StripeHand<'_> {
         self.calls("DELETE", &path, "").await;
     }
 
+    /// In Stripe's dashboard somebody deletes the reader, which ends their subscriptions too.
+    pub async fn deletes(&self, reader: &Reader<'_>) {
+        self.calls("DELETE", &format!("/v1/customers/{}", reader.customer()), "")
+            .await;
+    }
+
     /// In Stripe's dashboard somebody moves the reader to another offer; the difference is paid at once.
     pub async fn moves_to(&self, reader: &Reader<'_>, offer: Offer) {
         let path = format!("/v1/subscriptions/{}", reader.subscription());

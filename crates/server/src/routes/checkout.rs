@@ -3,9 +3,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use latchkey_billing::{CheckoutSession, IdempotencyKey, NewCheckout, PlanPrice};
+use latchkey_billing::{CheckoutSession, PlanPrice};
 use latchkey_entitlement::{AccountId, EventId, time::MINUTE};
 use latchkey_store::{Attempt, NewAttempt};
+use latchkey_sync::Purchase;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -209,19 +210,15 @@ async fn pay(
     target: &Target,
 ) -> Result<Response, Problem> {
     close_others(app, attempt).await?;
-    let customer = app.sync.customer_for(&attempt.account).await?;
     let origin = &app.config.account_origin;
-    let new = NewCheckout {
-        customer,
+    let purchase = Purchase {
         account: attempt.account.clone(),
         attempt: attempt.id.clone(),
         price: price.stripe_price.clone(),
         success_url: format!("{origin}/return?session_id={{CHECKOUT_SESSION_ID}}"),
         cancel_url: format!("{origin}/support?{}", target.query()),
-        locale: None,
     };
-    let key = IdempotencyKey::new(format!("checkout.{}", attempt.id));
-    let session = app.stripe.create_checkout_session(&key, &new).await?;
+    let session = app.sync.open_checkout(&purchase).await?;
     app.store.attach_stripe_session(&attempt.id, &session.id).await?;
     to_payment(browser, attempt, &session)
 }

@@ -1,5 +1,5 @@
 use latchkey_stripe_sandbox::Fault;
-use latchkey_testkit::{ADS_PER_PAGE, Card, Offer, days, each_city, hours};
+use latchkey_testkit::{ADS_PER_PAGE, Card, Offer, days, each_city, hours, minutes};
 
 use crate::{reads_without_ads, terms};
 
@@ -137,6 +137,36 @@ async fn a_way_to_stripe_that_stumbles_makes_nothing_twice() {
                 "{fault:?}"
             );
         }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_deleted_in_stripe_loses_what_it_gave_and_can_buy_again() {
+    each_city(async |city| {
+        let ada = city.reader("ada").subscribes(Offer::Monthly).await;
+        let first = ada.customer();
+        city.stripe().deletes(&ada).await;
+        city.advance(minutes(1)).await;
+        assert_eq!(ada.opens("/story").await.ads(), ADS_PER_PAGE);
+
+        let ada = ada.subscribes(Offer::Monthly).await;
+        assert_ne!(ada.customer(), first, "the one that is deleted buys nothing any more");
+        assert!(reads_without_ads(&ada).await);
+        city.advance(days(40)).await;
+        assert!(reads_without_ads(&ada).await, "it renews as ever");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_stripe_repeats_under_its_key_bars_nobody() {
+    each_city(async |city| {
+        // The first call makes her customer.
+        city.stripe().control().fail_next_calls(1, Fault::ServerError);
+        let ada = city.reader("ada").subscribes(Offer::Monthly).await;
+        assert!(reads_without_ads(&ada).await);
+        assert_eq!(city.stripe().control().counts().payments, 1);
     })
     .await;
 }

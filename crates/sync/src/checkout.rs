@@ -1,0 +1,141 @@
+//! A purchase begun: the customer, and the page to pay on.
+
+use latchkey_billing::{CheckoutSession, IdempotencyKey, NewCheckout, NewCustomer, StripeError};
+use latchkey_entitlement::{AccountId, EventId};
+
+use crate::{Sync, SyncError};
+
+/// Most keys that are tried at once for one thing to be done.
+const MAX_KEYS: u32 = 3;
+
+/// What somebody is about to buy.
+#[derive(Clone, Debug)]
+pub struct Purchase {
+    /// Who buys.
+    pub account: AccountId,
+    /// Our record of it; the idempotency key follows from it.
+    pub attempt: EventId,
+    /// `price_…`.
+    pub price: String,
+    /// Where Stripe sends the reader after paying; may hold `{CHECKOUT_SESSION_ID}`.
+    pub success_url: String,
+    /// Where Stripe sends a reader who turns back.
+    pub cancel_url: String,
+}
+
+impl Sync {
+    /// Makes the page to pay on. The same purchase again gives the same page, as long as Stripe keeps the key (24 hours at least).
+    ///
+    /// A customer that was deleted in Stripe, which we may not have heard of yet, is replaced by a new one.
+    pub async fn open_checkout(&self, purchase: &Purchase) -> Result<CheckoutSession, SyncError> {
+        let customer = self.customer_for(&purchase.account).await?;
+        match self.page_for(purchase, &customer).await {
+            Err(SyncError::Stripe(StripeError::NotFound)) => {
+                self.sync_customer(&customer).await?;
+                let other = self.customer_for(&purchase.account).await?;
+                if other == customer {
+                    return Err(StripeError::NotFound.into());
+                }
+                self.page_for(purchase, &other).await
+            }
+            other => other,
+        }
+    }
+
+    async fn page_for(&self, purchase: &Purchase, customer: &str) -> Result<CheckoutSession, SyncError> {
+        let new = NewCheckout {
+            customer: customer.to_owned(),
+            account: purchase.account.clone(),
+            attempt: purchase.attempt.clone(),
+            price: purchase.price.clone(),
+            success_url: purchase.success_url.clone(),
+            cancel_url: purchase.cancel_url.clone(),
+            locale: None,
+        };
+        // With the customer in it, since the same key must always stand for the same parameters.
+        let name = format!("checkout.{}.{customer}", purchase.attempt);
+        let mut tries = 1;
+        loop {
+            let key = self.key(&name).await?;
+            match self.stripe.create_checkout_session(&key, &new).await {
+                // A page that was made all the same has no reader, and cannot be paid.
+                Err(StripeError::KeySpent) if tries < MAX_KEYS => self.take_another_key(&name).await?,
+                other => return Ok(other?),
+            }
+            tries += 1;
+        }
+    }
+
+    /// The idempotency key of something that is done once. It is stored before it is used where it differs from its name.
+    async fn key(&self, name: &str) -> Result<IdempotencyKey, SyncError> {
+        let turn = self.store.setting(&format!("key.{name}")).await?;
+        Ok(IdempotencyKey::new(match turn {
+            None => name.to_owned(),
+            Some(turn) => format!("{name}.{turn}"),
+        }))
+    }
+
+    /// From now on another key, because Stripe repeats a failure of its own under the present one. Processes that come to it at once
+    /// take the same.
+    async fn take_another_key(&self, name: &str) -> Result<(), SyncError> {
+        let setting = format!("key.{name}");
+        let turn: u32 = self
+            .store
+            .setting(&setting)
+            .await?
+            .and_then(|turn| turn.parse().ok())
+            .unwrap_or_default();
+        self.store
+            .put_setting(&setting, &turn.saturating_add(1).to_string())
+            .await?;
+        tracing::warn!(
+            name,
+            "Stripe failed under an idempotency key and repeats it; another key is taken"
+        );
+        Ok(())
+    }
+
+    /// The Stripe customer of an account: the one it has, or a new one.
+    ///
+    /// The idempotency key follows from the account, and the parameters are stored before the call: a call that is repeated
+    /// after a lost answer finds the customer that the first one made.
+    pub async fn customer_for(&self, account: &AccountId) -> Result<String, SyncError> {
+        let known = self.store.customers_of(account).await?;
+        let mut own = known
+            .iter()
+            .filter(|customer| customer.livemode == self.config.livemode);
+        if let Some(customer) = own.clone().find(|customer| customer.deleted_at.is_none()) {
+            return Ok(customer.id.clone());
+        }
+        // The last that was deleted tells this one's key from those before it.
+        let name = match own.next_back() {
+            None => format!("customer.{account}"),
+            Some(before) => format!("customer.{account}.{}", before.id),
+        };
+        let reader = self.store.account(account).await?;
+        let email = reader
+            .and_then(|reader| reader.email_proven.or(reader.email_unproven))
+            .unwrap_or_default();
+        let email = self
+            .store
+            .put_setting_if_absent(&format!("email_of.{name}"), &email)
+            .await?;
+        let new = NewCustomer {
+            account: account.clone(),
+            email: Some(email).filter(|email| !email.is_empty()),
+        };
+        let mut tries = 1;
+        let customer = loop {
+            match self.stripe.create_customer(&self.key(&name).await?, &new).await {
+                // A customer that was made all the same stays without purchases.
+                Err(StripeError::KeySpent) if tries < MAX_KEYS => self.take_another_key(&name).await?,
+                other => break other?,
+            }
+            tries += 1;
+        };
+        self.store
+            .link_customer(&customer, account, self.config.livemode, self.clock.now())
+            .await?;
+        Ok(customer)
+    }
+}
