@@ -256,7 +256,7 @@ impl<'a> Control<'a> {
                 expiry: "12/49".to_owned(),
                 cvc: "123".to_owned(),
                 name: "A Reader".to_owned(),
-                ..CardForm::default()
+                email: "reader@example.org".to_owned(),
             };
             let outcome = match state.submit_payment(session, &typed) {
                 Outcome::Authenticate(intent) => state.authenticate(&intent, true).0,

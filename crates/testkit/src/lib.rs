@@ -39,6 +39,8 @@ mod start;
 mod stripe;
 mod world;
 
+pub mod simulation;
+
 pub use browser::Browser;
 pub use checkout::{Card, Checkout, Offer};
 pub use database::{Database, each_database};

@@ -1,0 +1,250 @@
+//! What happens in one history: drawn from its number alone, so that it can be told again, and shortened.
+
+use latchkey_stripe_sandbox::Fault;
+
+use super::process::{Blow, Order, Point};
+use crate::Offer;
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 24 * 60 * MINUTE;
+/// Readers of a history: few, so that they meet.
+pub(super) const MAX_READERS: usize = 3;
+pub(super) const SERVERS: usize = 2;
+const MIN_STEPS: usize = 12;
+const MAX_STEPS: usize = 45;
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Step {
+    /// A reader pays for an offer. `returns` is false for who closes the window; `doubly` for who does it in two tabs at once.
+    Buys {
+        reader: usize,
+        offer: Offer,
+        card: &'static str,
+        server: usize,
+        returns: bool,
+        doubly: bool,
+    },
+    /// In the portal or the dashboard.
+    SetsToEnd {
+        reader: usize,
+        end: bool,
+    },
+    EndsNow {
+        reader: usize,
+    },
+    MovesTo {
+        reader: usize,
+        offer: Offer,
+    },
+    /// The next charges fail.
+    Declines {
+        reader: usize,
+        times: u32,
+    },
+    /// Pays what is open by hand.
+    PaysOpen {
+        reader: usize,
+    },
+    /// Somebody deletes the customer in the dashboard.
+    IsDeleted {
+        reader: usize,
+    },
+    /// Time goes by.
+    Passes {
+        millis: i64,
+    },
+    /// Deliveries arrive, shuffled, some of them twice.
+    Delivers {
+        server: usize,
+        most: usize,
+        twice: bool,
+        seed: u64,
+    },
+    /// Deliveries never arrive.
+    Loses {
+        most: usize,
+    },
+    Works {
+        server: usize,
+    },
+    Reconciles {
+        server: usize,
+    },
+    Looks {
+        server: usize,
+        reader: usize,
+    },
+    /// Several of the steps above at once.
+    AtOnce {
+        steps: Vec<Step>,
+        seed: u64,
+    },
+    /// A process is to be struck.
+    Strikes {
+        server: usize,
+        order: Order,
+    },
+    /// Stripe's next calls fail.
+    Ails {
+        fault: Fault,
+        times: usize,
+    },
+    /// Everything settles, and is looked at.
+    Settles,
+}
+
+struct Author {
+    dice: fastrand::Rng,
+    readers: usize,
+}
+
+/// The steps of a history.
+pub(super) fn draw(seed: u64) -> Vec<Step> {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let readers = dice.usize(1..=MAX_READERS);
+    let mut author = Author { dice, readers };
+    let count = author.dice.usize(MIN_STEPS..=MAX_STEPS);
+    let mut steps = vec![author.buys()];
+    while steps.len() < count {
+        let step = author.step();
+        steps.push(step);
+    }
+    steps
+}
+
+impl Author {
+    fn reader(&mut self) -> usize {
+        self.dice.usize(..self.readers)
+    }
+
+    fn server(&mut self) -> usize {
+        self.dice.usize(..SERVERS)
+    }
+
+    fn offer(&mut self) -> Offer {
+        self.dice
+            .choice([Offer::Monthly, Offer::Monthly, Offer::Yearly, Offer::Patron])
+            .unwrap()
+    }
+
+    fn buys(&mut self) -> Step {
+        const CARDS: [&str; 6] = [
+            "4242424242424242",
+            "4242424242424242",
+            "4242424242424242",
+            "4000000000000341",
+            "4000002500003155",
+            "4000000000000002",
+        ];
+        Step::Buys {
+            reader: self.reader(),
+            offer: self.offer(),
+            card: CARDS[self.dice.usize(..CARDS.len())],
+            server: self.server(),
+            returns: self.dice.u8(..10) < 7,
+            doubly: self.dice.u8(..10) == 0,
+        }
+    }
+
+    fn quick(&mut self) -> Step {
+        let (server, reader) = (self.server(), self.reader());
+        match self.dice.u8(..10) {
+            0..=3 => Step::Delivers {
+                server,
+                most: self.dice.usize(1..=8),
+                twice: self.dice.u8(..4) == 0,
+                seed: self.dice.u64(..),
+            },
+            4..=6 => Step::Works { server },
+            7..=8 => Step::Looks { server, reader },
+            _ => Step::Reconciles { server },
+        }
+    }
+
+    fn step(&mut self) -> Step {
+        let reader = self.reader();
+        match self.dice.u8(..100) {
+            0..=11 => self.buys(),
+            12..=16 => Step::SetsToEnd {
+                reader,
+                end: self.dice.u8(..3) > 0,
+            },
+            17..=19 => Step::EndsNow { reader },
+            20..=23 => Step::MovesTo {
+                reader,
+                offer: self.offer(),
+            },
+            24..=27 => Step::Declines {
+                reader,
+                times: self.dice.u32(1..=5),
+            },
+            28..=30 => Step::PaysOpen { reader },
+            31 => Step::IsDeleted { reader },
+            32..=45 => Step::Passes { millis: self.passes() },
+            46..=50 => Step::Loses {
+                most: self.dice.usize(1..=6),
+            },
+            51..=66 => self.quick(),
+            67..=76 => {
+                let steps = (0..self.dice.usize(2..=4)).map(|_| self.quick()).collect();
+                Step::AtOnce {
+                    steps,
+                    seed: self.dice.u64(..),
+                }
+            }
+            77..=88 => Step::Strikes {
+                server: self.server(),
+                order: Order {
+                    point: Point::ALL[self.dice.usize(..Point::ALL.len())],
+                    skip: self.dice.u32(..4),
+                    blow: if self.dice.bool() { Blow::Dies } else { Blow::Fails },
+                },
+            },
+            89..=94 => Step::Ails {
+                fault: self
+                    .dice
+                    .choice([
+                        Fault::ServerError,
+                        Fault::Unavailable,
+                        Fault::RateLimited { retry_after_seconds: 2 },
+                        Fault::LockTimeout,
+                        Fault::BadGateway,
+                        Fault::TimeoutAfterEffect { hold_ms: 0 },
+                    ])
+                    .unwrap(),
+                times: self.dice.usize(1..=4),
+            },
+            _ => Step::Settles,
+        }
+    }
+
+    fn passes(&mut self) -> i64 {
+        match self.dice.u8(..10) {
+            // Within one second, so that stamps are the same.
+            0..=2 => 0,
+            3..=4 => self.dice.i64(1..=1_500),
+            5..=6 => self.dice.i64(1..=180) * MINUTE,
+            _ => self.dice.i64(1..=20) * DAY + self.dice.i64(0..=DAY),
+        }
+    }
+}
+
+/// Tries to make a history shorter while `fails` still says so; gives the shortest that was found.
+pub(super) async fn shrink(mut steps: Vec<Step>, fails: impl AsyncFn(&[Step]) -> bool) -> Vec<Step> {
+    let mut size = steps.len() / 2;
+    while size > 0 {
+        let mut at = 0;
+        while at < steps.len() {
+            let mut shorter = steps.clone();
+            shorter.drain(at..(at + size).min(steps.len()));
+            if fails(&shorter).await {
+                steps = shorter;
+            } else {
+                at += size;
+            }
+        }
+        size /= 2;
+    }
+    steps
+}

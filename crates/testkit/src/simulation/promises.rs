@@ -1,0 +1,173 @@
+//! What must hold once the dust has settled.
+
+use std::fmt::Write as _;
+
+use latchkey_server::hash;
+use latchkey_store::EventState;
+
+use super::{
+    oracle::{self, Due},
+    plan::SERVERS,
+    town::Town,
+};
+use crate::Offer;
+
+/// Rounds in which everything must have settled; each takes [`ROUND`], so that leases and pauses run out.
+const MAX_ROUNDS: usize = 40;
+const ROUND: i64 = 3 * 60_000;
+const GOOD_CARD: &str = "4242424242424242";
+
+impl Town {
+    /// Lets the dust settle, and looks whether every promise holds.
+    pub(super) async fn settle(&mut self) -> Result<(), String> {
+        self.counters().count("settled");
+        self.machine.sandbox.control().forget_faults();
+        for server in &self.servers {
+            server.arm(None);
+        }
+        self.restart();
+        let mut rounds = 0;
+        loop {
+            self.machine.sandbox.advance(ROUND);
+            for server in 0..SERVERS {
+                while self.delivers(server, 100, false, 0).await > 0 {}
+                self.works(server).await;
+                self.reconciles(server).await;
+                self.works(server).await;
+            }
+            if self.is_quiet().await {
+                break;
+            }
+            rounds += 1;
+            if rounds == MAX_ROUNDS {
+                return Err(format!("after {MAX_ROUNDS} rounds there is still something to do"));
+            }
+        }
+        self.look().await
+    }
+
+    async fn is_quiet(&self) -> bool {
+        let pending = self
+            .machine
+            .store
+            .list_events(Some(EventState::Pending), 10)
+            .await
+            .expect("events");
+        let mut dirty = false;
+        for reader in 0..self.readers.len() {
+            let account = &self.readers[reader].account;
+            for customer in self.machine.store.customers_of(account).await.expect("customers") {
+                dirty |= customer.dirty_at.is_some();
+            }
+        }
+        pending.is_empty() && !dirty
+    }
+
+    /// Whether every promise holds now that all is quiet.
+    async fn look(&self) -> Result<(), String> {
+        for number in 0..self.readers.len() {
+            let has = self.has(number).await;
+            let due = self.due(number).await;
+            if has != due {
+                return Err(format!(
+                    "reader {number} has {has:?}, and is due {due:?} at {}",
+                    self.now().seconds()
+                ));
+            }
+            self.is_told_of_doubles(number).await?;
+        }
+        let acknowledged = self.acknowledged.lock().unwrap().clone();
+        for id in acknowledged {
+            if self.machine.store.event(&id).await.expect("events").is_none() {
+                return Err(format!("event {id} was acknowledged, and is not there"));
+            }
+        }
+        // The same once more changes nothing.
+        for number in 0..self.readers.len() {
+            for customer in self.customers_of(number).await {
+                let again = self.servers[0].sync.sync_customer(&customer).await;
+                let again = again.map_err(|error| format!("syncing again fails: {error}"))?.done;
+                if !again.opened.is_empty() || !again.closed.is_empty() {
+                    return Err(format!("syncing again changes what reader {number} has: {again:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Who has two subscriptions in force is an alert until somebody has mended it.
+    async fn is_told_of_doubles(&self, reader: usize) -> Result<(), String> {
+        let live = self.due(reader).await.len();
+        let alerts = self.machine.store.alerts(100).await.expect("alerts");
+        let own = self.customers_of(reader).await;
+        let told = alerts
+            .iter()
+            .any(|alert| own.contains(&alert.customer) && alert.text.contains("live subscriptions"));
+        let same_plan = {
+            let mut scopes: Vec<String> = self.due(reader).await.into_iter().map(|(scope, _)| scope).collect();
+            let count = scopes.len();
+            scopes.dedup();
+            scopes.len() < count
+        };
+        if same_plan {
+            self.counters().count("paid twice, and told");
+        }
+        if same_plan && !told {
+            return Err(format!(
+                "reader {reader} pays for {live} subscriptions, and nobody is told"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Who has nothing can buy, and has it then.
+    pub(super) async fn can_everybody_buy(&mut self) -> Result<(), String> {
+        for number in 0..self.readers.len() {
+            if self.has(number).await.is_empty() {
+                for customer in self.customers_of(number).await {
+                    let _ = self.machine.sandbox.control().fail_next_payments(&customer, 0);
+                }
+                self.buys(number, Offer::Monthly, GOOD_CARD, 0, true, false).await;
+                if self.has(number).await.is_empty() {
+                    return Err(format!("reader {number} has nothing, and cannot buy"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn has(&self, reader: usize) -> Vec<Due> {
+        let grants = self
+            .machine
+            .store
+            .grants_of(&self.readers[reader].account)
+            .await
+            .expect("grants");
+        let live = grants.iter().filter(|grant| grant.is_live(self.now()));
+        let mut has: Vec<Due> = live
+            .map(|grant| (grant.entitlements.to_string(), grant.until.expect("an end").seconds()))
+            .collect();
+        has.sort();
+        has
+    }
+
+    async fn due(&self, reader: usize) -> Vec<Due> {
+        let subscriptions = self.subscriptions_of(reader).await;
+        let invoices = self.invoices_of(reader).await;
+        oracle::due(&subscriptions, &invoices, &self.sold, self.now().seconds())
+    }
+
+    /// The same for the same history.
+    pub(super) async fn digest(&self) -> [u8; 32] {
+        let mut text = String::new();
+        for reader in &self.readers {
+            let grants = self.machine.store.grants_of(&reader.account).await.expect("grants");
+            let _ = writeln!(text, "{grants:?}");
+        }
+        let events = self.machine.store.list_events(None, 1000).await.expect("events");
+        let _ = writeln!(text, "{events:?}");
+        text.push_str(&String::from_utf8_lossy(&self.machine.sandbox.snapshot()));
+        text.push_str(&self.clock.now_ms().to_string());
+        hash(&text)
+    }
+}

@@ -1,0 +1,472 @@
+//! A town of a few readers, two servers and a Stripe, in which one history is told.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+};
+
+use latchkey_billing::Plan;
+use latchkey_entitlement::{AccountId, Clock, EventId, Timestamp};
+use latchkey_store::Store;
+use latchkey_stripe_sandbox::{KEY_PREFIX, Sandbox, SandboxClock, SandboxConfig};
+use latchkey_sync::Purchase;
+use serde_json::Value;
+use url::form_urlencoded;
+use uuid::Uuid;
+
+use super::{
+    counters::Counters,
+    plan::{MAX_READERS, SERVERS, Step},
+    process::{Machine, Process, SimulatedClock},
+    turns::at_once,
+};
+use crate::{Offer, checkout, start::sync_config};
+
+const BEGIN: i64 = 1_795_500_000_000;
+const SECRET: &str = "whsec_simulated";
+/// Tries of a reader whose page did not come.
+const MAX_CLICKS: usize = 3;
+/// More failed tries than any delivery gets.
+const GIVE_UP: usize = 12;
+
+pub(super) struct Reader {
+    pub(super) account: AccountId,
+    attempts: Mutex<u64>,
+}
+
+pub(super) struct Town {
+    pub(super) machine: Machine,
+    pub(super) clock: Arc<SandboxClock>,
+    plans: Vec<Plan>,
+    /// What each price entitles to.
+    pub(super) sold: BTreeMap<String, String>,
+    pub(super) readers: Vec<Reader>,
+    pub(super) servers: Vec<Process>,
+    /// How many processes there were, and the seed of their identifiers.
+    started: u64,
+    seed: u64,
+    /// Events whose delivery was answered with 200.
+    pub(super) acknowledged: Mutex<BTreeSet<String>>,
+}
+
+impl Town {
+    pub(super) async fn open(seed: u64, counters: Arc<Counters>) -> Self {
+        let clock = Arc::new(SandboxClock::fixed(BEGIN));
+        let stripe_key = format!("{KEY_PREFIX}{seed:020}");
+        let config = SandboxConfig {
+            secret_key: stripe_key.clone(),
+            webhook_url: Some("http://localhost/webhooks/stripe".to_owned()),
+            webhook_secret: SECRET.to_owned(),
+            public_url: "http://localhost".to_owned(),
+            data: None,
+        };
+        let sandbox = Sandbox::open(config, Arc::clone(&clock)).expect("the sandbox opens");
+        let store = Store::open("sqlite::memory:").await.expect("a database");
+        store.migrate().await.expect("its tables");
+        let machine = Machine {
+            clock: Arc::new(SimulatedClock(Arc::clone(&clock))),
+            sandbox,
+            store,
+            stripe_key,
+            counters,
+        };
+        let readers = (0..MAX_READERS)
+            .map(|number| Reader {
+                account: AccountId::from_uuid(Uuid::from_u128(number as u128 + 1)),
+                attempts: Mutex::new(0),
+            })
+            .collect();
+        let mut town = Self {
+            machine,
+            clock,
+            plans: vec![],
+            sold: BTreeMap::new(),
+            readers,
+            servers: vec![],
+            started: 0,
+            seed,
+            acknowledged: Mutex::default(),
+        };
+        let first = town.process();
+        town.plans = checkout::plans(first.stripe.as_ref()).await;
+        for plan in &town.plans {
+            for price in &plan.prices {
+                town.sold
+                    .insert(price.stripe_price.clone(), plan.entitlements.to_string());
+            }
+        }
+        town.servers = (0..SERVERS).map(|_| town.process()).collect();
+        town
+    }
+
+    fn process(&mut self) -> Process {
+        self.started += 1;
+        let seed = self.seed.wrapping_mul(1_000_003).wrapping_add(self.started);
+        Process::start(&self.machine, sync_config(&self.plans, SECRET), seed)
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.machine.counters
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.machine.clock.now()
+    }
+
+    /// Lets one step happen. An error is a promise that was broken.
+    pub(super) async fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::AtOnce { steps, seed } => {
+                self.counters().count("at once");
+                let town: &Self = self;
+                at_once(*seed, steps.iter().map(|step| town.happens(step)).collect()).await;
+            }
+            Step::Settles => self.settle().await?,
+            step => self.happens(step).await,
+        }
+        self.restart();
+        Ok(())
+    }
+
+    pub(super) fn restart(&mut self) {
+        for number in 0..self.servers.len() {
+            if self.servers[number].is_dead() {
+                self.servers[number] = self.process();
+                self.counters().count("a process was started again");
+            }
+        }
+    }
+
+    async fn happens(&self, step: &Step) {
+        match step {
+            Step::Buys {
+                reader,
+                offer,
+                card,
+                server,
+                returns,
+                doubly,
+            } => self.buys(*reader, *offer, card, *server, *returns, *doubly).await,
+            Step::SetsToEnd { reader, end } => {
+                let end = end.to_string();
+                self.changes(*reader, &[("cancel_at_period_end", &end)]).await;
+            }
+            Step::EndsNow { reader } => {
+                for subscription in self.subscriptions_of(*reader).await {
+                    let id = subscription["id"].as_str().unwrap();
+                    if self.calls("DELETE", &format!("/v1/subscriptions/{id}"), &[]).is_some() {
+                        self.counters().count("ended at once");
+                    }
+                }
+            }
+            Step::MovesTo { reader, offer } => self.moves(*reader, *offer).await,
+            Step::Declines { reader, times } => {
+                for customer in self.customers_of(*reader).await {
+                    if self
+                        .machine
+                        .sandbox
+                        .control()
+                        .fail_next_payments(&customer, *times)
+                        .is_ok()
+                    {
+                        self.counters().count("charges to be declined");
+                    }
+                }
+            }
+            Step::PaysOpen { reader } => self.pays_open(*reader).await,
+            Step::IsDeleted { reader } => {
+                for customer in self.customers_of(*reader).await {
+                    if self
+                        .calls("DELETE", &format!("/v1/customers/{customer}"), &[])
+                        .is_some()
+                    {
+                        self.counters().count("customer deleted");
+                    }
+                }
+            }
+            Step::Passes { millis } => self.machine.sandbox.advance(*millis),
+            Step::Delivers {
+                server,
+                most,
+                twice,
+                seed,
+            } => {
+                self.delivers(*server, *most, *twice, *seed).await;
+            }
+            Step::Loses { most } => self.loses(*most),
+            Step::Works { server } => self.works(*server).await,
+            Step::Reconciles { server } => self.reconciles(*server).await,
+            Step::Looks { server, reader } => self.looks(*server, *reader).await,
+            Step::Strikes { server, order } => self.servers[*server].arm(Some(*order)),
+            Step::Ails { fault, times } => {
+                let name = format!("{fault:?}");
+                let name = name.split(' ').next().unwrap_or_default().to_owned();
+                self.counters().count(&format!("Stripe ails: {name}"));
+                self.machine.sandbox.control().fail_next_calls(*times, *fault);
+            }
+            Step::AtOnce { .. } | Step::Settles => unreachable!("drawn at the top alone"),
+        }
+    }
+
+    pub(super) async fn buys(
+        &self,
+        reader: usize,
+        offer: Offer,
+        card: &str,
+        server: usize,
+        returns: bool,
+        doubly: bool,
+    ) {
+        let tabs = if doubly { 2 } else { 1 };
+        let mut sessions = vec![];
+        for _ in 0..tabs {
+            let attempt = self.attempt(reader);
+            for click in 0..MAX_CLICKS {
+                let server = &self.servers[(server + click) % SERVERS];
+                match server.runs(self.begins(server, reader, offer, &attempt)).await {
+                    Some(Ok(Some(session))) => {
+                        sessions.push(session);
+                        break;
+                    }
+                    Some(Ok(None)) => break,
+                    Some(Err(error)) => self.counters().count(&format!("no page to pay: {error}")),
+                    None => {}
+                }
+            }
+        }
+        if sessions.len() == 2 {
+            self.counters().count("two tabs");
+        }
+        for session in sessions {
+            match self.machine.sandbox.control().pay_session(&session, card) {
+                Ok(_) => self.counters().count("paid"),
+                Err(error) => self.counters().count(&format!("declined: {error}")),
+            }
+        }
+        if returns {
+            self.looks(server, reader).await;
+        }
+    }
+
+    fn attempt(&self, reader: usize) -> EventId {
+        let mut attempts = self.readers[reader].attempts.lock().unwrap();
+        *attempts += 1;
+        EventId::from_uuid(Uuid::from_u128(((reader as u128 + 1) << 64) | u128::from(*attempts)))
+    }
+
+    /// As the server does it: none if there is something already.
+    async fn begins(
+        &self,
+        server: &Process,
+        reader: usize,
+        offer: Offer,
+        attempt: &EventId,
+    ) -> Result<Option<String>, String> {
+        let account = &self.readers[reader].account;
+        let words = |error: &dyn std::fmt::Display| error.to_string();
+        let has_something = async || {
+            let grants = server.store.grants_of(account).await.map_err(|error| words(&error))?;
+            Ok::<_, String>(grants.iter().any(|grant| grant.is_live(self.now())))
+        };
+        server
+            .store
+            .create_account(account, self.now())
+            .await
+            .map_err(|error| words(&error))?;
+        let known = server
+            .store
+            .customers_of(account)
+            .await
+            .map_err(|error| words(&error))?;
+        for customer in &known {
+            server
+                .sync
+                .sync_customer(&customer.id)
+                .await
+                .map_err(|error| words(&error))?;
+        }
+        if has_something().await? {
+            self.counters().count("has something already");
+            return Ok(None);
+        }
+        let price = self
+            .plans
+            .iter()
+            .flat_map(|plan| &plan.prices)
+            .find(|price| price.id.as_str() == offer.price());
+        let purchase = Purchase {
+            account: account.clone(),
+            attempt: attempt.clone(),
+            price: price.expect("it is sold").stripe_price.clone(),
+            success_url: "http://localhost/return?session_id={CHECKOUT_SESSION_ID}".to_owned(),
+            cancel_url: "http://localhost/support".to_owned(),
+        };
+        let session = server
+            .sync
+            .open_checkout(&purchase)
+            .await
+            .map_err(|error| words(&error))?;
+        Ok(Some(session.id))
+    }
+
+    async fn changes(&self, reader: usize, fields: &[(&str, &str)]) {
+        for subscription in self.subscriptions_of(reader).await {
+            let id = subscription["id"].as_str().unwrap();
+            if self.calls("POST", &format!("/v1/subscriptions/{id}"), fields).is_some() {
+                self.counters().count("changed");
+            }
+        }
+    }
+
+    async fn moves(&self, reader: usize, offer: Offer) {
+        let price = self
+            .plans
+            .iter()
+            .flat_map(|plan| &plan.prices)
+            .find(|price| price.id.as_str() == offer.price());
+        let price = price.expect("it is sold").stripe_price.clone();
+        for subscription in self.subscriptions_of(reader).await {
+            let item = subscription["items"]["data"][0]["id"].as_str().unwrap();
+            let path = format!("/v1/subscriptions/{}", subscription["id"].as_str().unwrap());
+            let fields = [
+                ("items[0][id]", item),
+                ("items[0][price]", price.as_str()),
+                ("proration_behavior", "always_invoice"),
+            ];
+            if self.calls("POST", &path, &fields).is_some() {
+                self.counters().count("moved to another plan");
+            }
+        }
+    }
+
+    async fn pays_open(&self, reader: usize) {
+        for invoice in self.invoices_of(reader).await {
+            if invoice["status"] == "open" {
+                let paid = self
+                    .machine
+                    .sandbox
+                    .control()
+                    .pay_invoice(invoice["id"].as_str().unwrap());
+                self.counters().count(if paid.is_ok() {
+                    "paid by hand"
+                } else {
+                    "not paid by hand"
+                });
+            }
+        }
+    }
+
+    pub(super) async fn delivers(&self, server: usize, most: usize, twice: bool, seed: u64) -> usize {
+        let mut due = self.machine.sandbox.take_deliveries(most);
+        fastrand::Rng::with_seed(seed).shuffle(&mut due);
+        let server = &self.servers[server];
+        let copies = if twice { 2 } else { 1 };
+        for delivery in &due {
+            let mut outcome = Err("nobody there".to_owned());
+            for _ in 0..copies {
+                let received = server
+                    .sync
+                    .receive_webhook(delivery.body.as_bytes(), &delivery.signature);
+                outcome = match server.runs(received).await {
+                    Some(Ok(_)) => Ok(200),
+                    Some(Err(_)) => Ok(503),
+                    None => Err("the connection broke".to_owned()),
+                };
+            }
+            if outcome == Ok(200) {
+                let event: Value = serde_json::from_str(&delivery.body).unwrap();
+                let id = event["id"].as_str().unwrap().to_owned();
+                self.acknowledged.lock().unwrap().insert(id);
+                self.counters()
+                    .count(if twice { "delivered twice" } else { "delivered" });
+            } else {
+                self.counters().count("delivery failed");
+            }
+            self.machine.sandbox.record_delivery(delivery.number, outcome);
+        }
+        due.len()
+    }
+
+    fn loses(&self, most: usize) {
+        for delivery in self.machine.sandbox.take_deliveries(most) {
+            for _ in 0..GIVE_UP {
+                self.machine
+                    .sandbox
+                    .record_delivery(delivery.number, Err("lost".to_owned()));
+            }
+            self.counters().count("delivery lost");
+        }
+    }
+
+    pub(super) async fn works(&self, server: usize) {
+        let server = &self.servers[server];
+        match server.runs(server.sync.work_off()).await {
+            Some(Ok(synced)) => self.counters().add("synced by the worker", synced.into()),
+            Some(Err(_)) => self.counters().count("the worker was held up"),
+            None => {}
+        }
+    }
+
+    pub(super) async fn reconciles(&self, server: usize) {
+        let server = &self.servers[server];
+        match server.runs(server.sync.reconcile()).await {
+            Some(Ok(report)) => self.counters().add("found by reconciling", report.missed.into()),
+            Some(Err(_)) => self.counters().count("reconciling was held up"),
+            None => {}
+        }
+    }
+
+    async fn looks(&self, server: usize, reader: usize) {
+        let server = &self.servers[server];
+        for customer in self.customers_of(reader).await {
+            match server.runs(server.sync.sync_customer(&customer)).await {
+                Some(Ok(_)) => self.counters().count("synced by a return"),
+                Some(Err(_)) => self.counters().count("a return was held up"),
+                None => {}
+            }
+        }
+    }
+
+    pub(super) async fn customers_of(&self, reader: usize) -> Vec<String> {
+        let customers = self
+            .machine
+            .store
+            .customers_of(&self.readers[reader].account)
+            .await
+            .expect("customers");
+        customers.into_iter().map(|customer| customer.id).collect()
+    }
+
+    /// Of the customers that are not deleted.
+    pub(super) async fn subscriptions_of(&self, reader: usize) -> Vec<Value> {
+        self.lists(reader, "subscriptions", "&status=all").await
+    }
+
+    pub(super) async fn invoices_of(&self, reader: usize) -> Vec<Value> {
+        self.lists(reader, "invoices", "").await
+    }
+
+    async fn lists(&self, reader: usize, what: &str, more: &str) -> Vec<Value> {
+        let mut all = vec![];
+        for customer in self.customers_of(reader).await {
+            let path = format!("/v1/{what}?customer={customer}&limit=100{more}");
+            let list = self.calls("GET", &path, &[]).unwrap_or_default();
+            all.extend(list["data"].as_array().cloned().unwrap_or_default());
+        }
+        all
+    }
+
+    /// A call of somebody in the dashboard: faults are for our own.
+    fn calls(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Option<Value> {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let answer = self.machine.sandbox.call_from_dashboard(method, path, &body);
+        (answer.status == 200).then(|| serde_json::from_str(&answer.body).unwrap())
+    }
+
+    pub(super) async fn close(self) {
+        drop(self.servers);
+        self.machine.store.close().await;
+    }
+}
