@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use latchkey_billing::ACCOUNT_KEY;
 use latchkey_server::hash;
 use latchkey_store::EventState;
 
@@ -82,6 +83,7 @@ impl Town {
                 return Err(format!("event {id} was acknowledged, and is not there"));
             }
         }
+        self.nothing_is_made_twice()?;
         // The same once more changes nothing.
         for number in 0..self.readers.len() {
             for customer in self.customers_of(number).await {
@@ -90,6 +92,21 @@ impl Town {
                 if !again.opened.is_empty() || !again.closed.is_empty() {
                     return Err(format!("syncing again changes what reader {number} has: {again:?}"));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// A reader is one customer at Stripe, whatever was lost on the way to making it.
+    fn nothing_is_made_twice(&self) -> Result<(), String> {
+        let list = self.calls("GET", "/v1/customers?limit=100", &[]).unwrap_or_default();
+        let customers = list["data"].as_array().cloned().unwrap_or_default();
+        for (number, reader) in self.readers.iter().enumerate() {
+            let own = customers
+                .iter()
+                .filter(|it| it["metadata"][ACCOUNT_KEY] == reader.account.as_str());
+            if own.count() > 1 {
+                return Err(format!("reader {number} is several customers at Stripe"));
             }
         }
         Ok(())

@@ -457,7 +457,7 @@ impl Town {
     }
 
     /// A call of somebody in the dashboard: faults are for our own.
-    fn calls(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Option<Value> {
+    pub(super) fn calls(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Option<Value> {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
