@@ -1,6 +1,9 @@
 //! The reader behind a session on this origin.
 
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
 use latchkey_entitlement::{
     AccountId, SessionId, Timestamp,
     time::{DAY, HOUR, SECOND},
@@ -70,8 +73,15 @@ pub(crate) fn is_stale(app: &App, session: &Session, now: Timestamp) -> bool {
 /// Signs this browser in.
 pub(crate) async fn sign_in(app: &App, browser: &Browser, account: &AccountId) -> Result<SetCookies, Problem> {
     let (session, cookies) = new_session(app, browser, account);
-    app.store.create_session(session).await?;
-    Ok(cookies)
+    if app.store.create_session(session).await? {
+        return Ok(cookies);
+    }
+    Err(Problem::new(
+        StatusCode::CONFLICT,
+        "account-moved",
+        "Your account is just being put together",
+        "Two accounts of yours became one at this moment. Please sign in once more.",
+    ))
 }
 
 /// A session of this browser on this origin that is yet to be stored, and the cookie that goes with it.

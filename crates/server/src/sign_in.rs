@@ -25,6 +25,9 @@ pub(crate) const CODE_TRIES: u32 = 5;
 /// Most accounts that claim an address and are joined to its owner's at one sign-in; the next one goes on.
 const MAX_JOINED: u32 = 20;
 
+/// Other accounts that are tried if that of a letter has come to have another address.
+const MAX_OTHERS: usize = 3;
+
 /// Letters to one address asked for from one network.
 const PER_ADDRESS_HERE: Limit = Limit {
     name: "sign-in-address-network",
@@ -208,19 +211,22 @@ pub(crate) async fn finish(app: &App, browser: &Browser, login: &Login) -> Resul
     {
         prove(&here.account.id, false).await?;
     }
-    let account = if let Some(account) = prove(&login.account, false).await? {
-        account
-    } else {
-        // The account of the letter has come to have another address meanwhile.
+    // The account of the letter may have come to have another address meanwhile; whoever claims this one now may be another yet.
+    let mut proven = prove(&login.account, true).await?;
+    for _ in 0..MAX_OTHERS {
+        if proven.is_some() {
+            break;
+        }
         let other = account_for(app, &login.email).await?;
-        prove(&other, false)
-            .await?
-            .ok_or_else(|| Problem::internal(&"an account that claims an address has proven another one"))?
-    };
+        proven = prove(&other, true).await?;
+    }
+    let account = proven.ok_or_else(|| Problem::internal(&"whoever claims an address goes on changing it"))?;
     // Who paid on a second device before the address was proven would go on being charged there unseen; who paid with somebody
     // else's address gives them what was paid for.
     for claim in app.store.paid_claims_of(&login.email, MAX_JOINED).await? {
-        prove(&claim.id, true).await?;
+        if let Err(error) = prove(&claim.id, true).await {
+            tracing::warn!(error = error.detail, account = %claim.id, "a claim was not joined; the next sign-in does it");
+        }
     }
     app.revoked.notify_waiters();
     let next = Redirect::to(&crate::target::next_path(Some(&login.return_to)));

@@ -112,13 +112,11 @@ impl Store {
     }
 
     /// Keeps what was typed; false if there is no such account or it is merged. An address that this account has proven already
-    /// is kept as proven only. Letters for the account to other addresses count no longer.
-    pub async fn set_unproven_email(&self, id: &AccountId, email: &str, now: Timestamp) -> Result<bool, StoreError> {
+    /// is kept as proven only. A letter to another address proves nothing for the account from then on.
+    pub async fn set_unproven_email(&self, id: &AccountId, email: &str, _now: Timestamp) -> Result<bool, StoreError> {
         let email = normalise_email(email)?;
         let mut link = self.write().await?;
         let changed = link.execute(SET_UNPROVEN, args![id, &email]).await? == 1;
-        // A letter to another address proves nothing for this claim.
-        end_other_logins(&mut link, id, &email, now).await?;
         link.commit().await?;
         Ok(changed)
     }
@@ -146,6 +144,12 @@ impl Store {
             .await?;
         rows.iter().map(read).collect()
     }
+}
+
+/// Locks an account, or says that there is none that stands for itself. Whatever makes, moves or ends sessions of an account takes
+/// this lock first, so that nothing slips in between; customers and the counter of revocations come after it.
+pub(crate) async fn lock(link: &mut Link, id: &AccountId) -> Result<bool, StoreError> {
+    link.any(LOCK, args![id]).await
 }
 
 /// Whether somebody who claims an address has paid.
@@ -176,6 +180,7 @@ pub(crate) fn read(row: &Row) -> Result<Account, StoreError> {
 }
 
 crate::statements! {
+    LOCK = "UPDATE account SET created_at = created_at WHERE id = $1 AND merged_into IS NULL RETURNING id";
     CREATE = "INSERT INTO account (id, created_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
     BY_ID = "SELECT * FROM account WHERE id = $1";
     BY_PROVEN = "SELECT * FROM account WHERE email_proven = $1";

@@ -44,7 +44,8 @@ pub enum ProveOutcome {
     Proven,
     /// Another account had it, and has everything of this one now.
     MergedInto(AccountId),
-    /// The account, or the one that took it over, has proven another address: nothing was changed. An address is never replaced.
+    /// The account, or the one that took it over, has proven another address, or claims another one by now: nothing was changed. An
+    /// address that was proven is never replaced.
     Elsewhere,
 }
 
@@ -68,8 +69,8 @@ impl Store {
     ///
     /// Who is signed in to an account that merely *claimed* an address may be somebody else who typed it. So the first proof ends
     /// its other sessions on the account origin, where money and addresses are, and every way back from a payment that was begun.
-    /// Its sessions on sites stay, since the payer's other devices keep their pages; unless it is merged, or another claimant has
-    /// paid as well, so that it is not known which of them are the owner's.
+    /// Its sessions on sites stay, since the payer's other devices keep their pages; unless it is merged, has nothing, or another
+    /// claimant has paid as well, so that it is not known which of them are the owner's.
     ///
     /// A merge moves Stripe customers, sessions, grants, checkout attempts and, unless it is a mere claim, standings to the account
     /// that had the address; logins for other addresses end. Its customers are marked dirty and their leases end, so that a sync
@@ -149,7 +150,7 @@ async fn prove(link: &mut Link, proof: Proof<'_>, now: Timestamp) -> Result<Opti
             other => other,
         }));
     }
-    if own.email_proven.is_some() && own.email_proven.as_deref() != Some(email) {
+    if own.email_proven.or(own.email_unproven).is_some_and(|has| has != email) {
         return Ok(Some(ProveOutcome::Elsewhere));
     }
     match holder {
@@ -173,9 +174,11 @@ async fn first_proof(link: &mut Link, proof: Proof<'_>, now: Timestamp) -> Resul
         return Ok(None);
     }
     attempt::close_sign_ins(link, id, now).await?;
-    session::end_on_account_origin(link, id, proof.here, now).await?;
-    if account::has_paid_claims(link, email).await? {
+    // Sites go on for the sake of what was paid for there: not where there is nothing, nor where another one has paid too.
+    if account::has_paid_claims(link, email).await? || !grant::any_live(link, id, now).await? {
         session::end_others(link, id, proof.here, now).await?;
+    } else {
+        session::end_on_account_origin(link, id, proof.here, now).await?;
     }
     Ok(Some(ProveOutcome::Proven))
 }

@@ -132,6 +132,23 @@ impl Store {
         self.change(RELEASE, args![customer, owner, again_at]).await
     }
 
+    /// Marks customers of a mode dirty whose last sync was before `moment`, the oldest first and at most `limit` of them: what no event
+    /// tells any more is found by reading again. Gives how many.
+    pub async fn mark_not_synced_since(
+        &self,
+        moment: Timestamp,
+        livemode: bool,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut link = self.write().await?;
+        let marked = link
+            .execute(MARK_NOT_SYNCED, args![moment, livemode, now, capped(limit)])
+            .await?;
+        link.commit().await?;
+        Ok(marked)
+    }
+
     /// Customers whose last sync was before `moment`, or never, the oldest first: for walking through all of them.
     pub async fn customers_not_synced_since(&self, moment: Timestamp, limit: u32) -> Result<Vec<Customer>, StoreError> {
         self.read()
@@ -181,5 +198,8 @@ crate::statements! {
         WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $4)";
     RELEASE = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, \
         dirty_at = CASE WHEN dirty_mark = leased_mark THEN $3 ELSE dirty_at END WHERE id = $1 AND lease_owner = $2";
+    MARK_NOT_SYNCED = "UPDATE customer SET dirty_at = $3, dirty_mark = dirty_mark + 1 WHERE dirty_at IS NULL AND id IN \
+        (SELECT id FROM customer WHERE account IS NOT NULL AND livemode = $2 AND dirty_at IS NULL AND synced_at < $1 \
+        ORDER BY synced_at, id LIMIT $4)";
     NOT_SYNCED = "SELECT * FROM customer WHERE synced_at IS NULL OR synced_at < $1 ORDER BY COALESCE(synced_at, 0), id LIMIT $2";
 }

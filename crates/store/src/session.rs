@@ -6,13 +6,15 @@
 use latchkey_entitlement::{AccountId, RevocationKind, SessionId, SiteId, Timestamp};
 
 use crate::{
-    Hash, MAX_ROWS, Store, StoreError, attempt,
+    Hash, MAX_ROWS, Store, StoreError, account, attempt,
     database::{link::Link, row::Row, value::args},
     revocation,
 };
 
 /// Most live sessions that come from one.
 pub const MAX_CHILDREN: i64 = 50;
+/// How often a session is looked for anew whose account is merged at that moment.
+const MAX_MOVES: usize = 3;
 const TABLE: &str = "session";
 
 /// A session to be made.
@@ -71,9 +73,9 @@ pub enum Matched {
 }
 
 impl Store {
-    /// Makes a session; false, and none, if the one that it comes from has ended.
+    /// Makes a session; false, and none, if the one that it comes from has ended, or if the account was merged.
     ///
-    /// Of the sessions that come from one, the [`MAX_CHILDREN`] newest live on: they are one browser's.
+    /// Of the sessions that come from one, the [`MAX_CHILDREN`] that were used last live on: they are one browser's.
     pub async fn create_session(&self, new: NewSession) -> Result<bool, StoreError> {
         let mut link = self.write().await?;
         let made = create(&mut link, &new).await?;
@@ -140,6 +142,15 @@ impl Store {
     /// Ends a session and those that were made from it, and voids their passes; answers with the ones that were live.
     pub async fn end_session(&self, id: &SessionId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let mut link = self.write().await?;
+        // A merge may move the session while its account is waited for.
+        for _ in 0..MAX_MOVES {
+            let Some(row) = link.row(BY_ID, args![id]).await? else {
+                return Ok(vec![]);
+            };
+            if account::lock(&mut link, &read(&row)?.account).await? {
+                break;
+            }
+        }
         let ended = read_all(&mut link, END, args![id, now]).await?;
         void(&mut link, &ended, now).await?;
         link.commit().await?;
@@ -149,9 +160,10 @@ impl Store {
     /// Ends all sessions of an account, and voids their passes; answers with the ones that were live.
     pub async fn end_sessions_of(&self, account: &AccountId, now: Timestamp) -> Result<Vec<Session>, StoreError> {
         let mut link = self.write().await?;
+        account::lock(&mut link, account).await?;
+        attempt::close_sign_ins(&mut link, account, now).await?;
         let ended = read_all(&mut link, END_ALL, args![account, now]).await?;
         void(&mut link, &ended, now).await?;
-        attempt::close_sign_ins(&mut link, account, now).await?;
         link.commit().await?;
         Ok(ended)
     }
@@ -163,8 +175,11 @@ impl Store {
 }
 
 pub(crate) async fn create(link: &mut Link, new: &NewSession) -> Result<bool, StoreError> {
+    if !account::lock(link, &new.account).await? {
+        return Ok(false);
+    }
     if let Some(parent) = &new.parent
-        && !link.any(LOCK_LIVE, args![parent]).await?
+        && !link.any(IS_LIVE, args![parent, &new.account]).await?
     {
         return Ok(false);
     }
@@ -252,9 +267,9 @@ fn read(row: &Row) -> Result<Session, StoreError> {
 crate::statements! {
     CREATE = "INSERT INTO session (id, account, site, parent, secret_hash, generation, label, created_at, used_at, rotated_at) \
         VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $7, $7)";
-    LOCK_LIVE = "UPDATE session SET used_at = used_at WHERE id = $1 AND ended_at IS NULL RETURNING id";
+    IS_LIVE = "SELECT id FROM session WHERE id = $1 AND account = $2 AND ended_at IS NULL";
     END_OLDEST_CHILDREN = "UPDATE session SET ended_at = $2 WHERE parent = $1 AND ended_at IS NULL AND id NOT IN \
-        (SELECT id FROM session WHERE parent = $1 AND ended_at IS NULL ORDER BY created_at DESC, id DESC LIMIT $3)";
+        (SELECT id FROM session WHERE parent = $1 AND ended_at IS NULL ORDER BY used_at DESC, created_at DESC, id DESC LIMIT $3)";
     END_ON_ACCOUNT_ORIGIN = "UPDATE session SET ended_at = $2 WHERE account = $1 AND site IS NULL AND id <> $3 AND ended_at IS NULL";
     END_OTHERS = "UPDATE session SET ended_at = $2 WHERE account = $1 AND id <> $3 AND (parent IS NULL OR parent <> $3) \
         AND ended_at IS NULL RETURNING *";

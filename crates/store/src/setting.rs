@@ -27,6 +27,14 @@ impl Store {
         Ok(value)
     }
 
+    /// Replaces a setting that still is `old`, where `None` is that there is none; false if it was changed meanwhile.
+    pub async fn replace_setting(&self, name: &str, old: Option<&str>, new: &str) -> Result<bool, StoreError> {
+        match old {
+            None => self.change(PUT_IF_ABSENT, args![name, new]).await,
+            Some(old) => self.change(REPLACE, args![name, old, new]).await,
+        }
+    }
+
     /// The version of the bundle whose content has this hash: one more than before if the content differs from the last one's.
     pub async fn bump_bundle_version(&self, content_hash: &str) -> Result<u64, StoreError> {
         let mut link = self.write().await?;
@@ -43,6 +51,7 @@ crate::statements! {
     GET = "SELECT value FROM setting WHERE name = $1";
     PUT = "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2";
     PUT_IF_ABSENT = "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    REPLACE = "UPDATE setting SET value = $3 WHERE name = $1 AND value = $2";
     BUNDLE_VERSION = "UPDATE counter SET value = CASE WHEN content = $1 THEN value ELSE value + 1 END, content = $1 \
         WHERE name = 'bundle' RETURNING value";
 }

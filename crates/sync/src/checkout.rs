@@ -56,42 +56,42 @@ impl Sync {
         let name = format!("checkout.{}.{customer}", purchase.attempt);
         let mut tries = 1;
         loop {
-            let key = self.key(&name).await?;
+            let (key, turn) = self.key(&name).await?;
             match self.stripe.create_checkout_session(&key, &new).await {
                 // A page that was made all the same has no reader, and cannot be paid.
-                Err(StripeError::KeySpent) if tries < MAX_KEYS => self.take_another_key(&name).await?,
+                Err(StripeError::KeySpent) if tries < MAX_KEYS => {
+                    self.take_another_key(&name, turn.as_deref()).await?;
+                }
                 other => return Ok(other?),
             }
             tries += 1;
         }
     }
 
-    /// The idempotency key of something that is done once. It is stored before it is used where it differs from its name.
-    async fn key(&self, name: &str) -> Result<IdempotencyKey, SyncError> {
+    /// The idempotency key of something that is done once, and which key it is in turn.
+    async fn key(&self, name: &str) -> Result<(IdempotencyKey, Option<String>), SyncError> {
         let turn = self.store.setting(&format!("key.{name}")).await?;
-        Ok(IdempotencyKey::new(match turn {
+        let key = match &turn {
             None => name.to_owned(),
             Some(turn) => format!("{name}.{turn}"),
-        }))
+        };
+        Ok((IdempotencyKey::new(key), turn))
     }
 
-    /// From now on another key, because Stripe repeats a failure of its own under the present one. Processes that come to it at once
-    /// take the same.
-    async fn take_another_key(&self, name: &str) -> Result<(), SyncError> {
-        let setting = format!("key.{name}");
-        let turn: u32 = self
-            .store
-            .setting(&setting)
-            .await?
+    /// From now on another key, because Stripe repeats a failure of its own under the one of `turn`. Of several processes that come to
+    /// it one takes it, and all use the same.
+    async fn take_another_key(&self, name: &str, turn: Option<&str>) -> Result<(), SyncError> {
+        let next: u32 = turn
             .and_then(|turn| turn.parse().ok())
-            .unwrap_or_default();
-        self.store
-            .put_setting(&setting, &turn.saturating_add(1).to_string())
-            .await?;
-        tracing::warn!(
-            name,
-            "Stripe failed under an idempotency key and repeats it; another key is taken"
-        );
+            .unwrap_or(0_u32)
+            .saturating_add(1);
+        let setting = format!("key.{name}");
+        if self.store.replace_setting(&setting, turn, &next.to_string()).await? {
+            tracing::warn!(
+                name,
+                "Stripe failed under an idempotency key and repeats it; another key is taken"
+            );
+        }
         Ok(())
     }
 
@@ -126,9 +126,12 @@ impl Sync {
         };
         let mut tries = 1;
         let customer = loop {
-            match self.stripe.create_customer(&self.key(&name).await?, &new).await {
+            let (key, turn) = self.key(&name).await?;
+            match self.stripe.create_customer(&key, &new).await {
                 // A customer that was made all the same stays without purchases.
-                Err(StripeError::KeySpent) if tries < MAX_KEYS => self.take_another_key(&name).await?,
+                Err(StripeError::KeySpent) if tries < MAX_KEYS => {
+                    self.take_another_key(&name, turn.as_deref()).await?;
+                }
                 other => break other?,
             }
             tries += 1;

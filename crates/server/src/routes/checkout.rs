@@ -3,7 +3,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use latchkey_billing::{CheckoutSession, PlanPrice};
+use latchkey_billing::{CheckoutSession, PlanPrice, StripeError, Subscription};
 use latchkey_entitlement::{AccountId, EventId, time::MINUTE};
 use latchkey_store::{Attempt, NewAttempt};
 use latchkey_sync::Purchase;
@@ -209,7 +209,9 @@ async fn pay(
     price: &PlanPrice,
     target: &Target,
 ) -> Result<Response, Problem> {
-    close_others(app, attempt).await?;
+    if let Some(elsewhere) = close_others(app, attempt).await? {
+        return Ok(elsewhere);
+    }
     let origin = &app.config.account_origin;
     let purchase = Purchase {
         account: attempt.account.clone(),
@@ -219,27 +221,57 @@ async fn pay(
         cancel_url: format!("{origin}/support?{}", target.query()),
     };
     let session = app.sync.open_checkout(&purchase).await?;
-    app.store.attach_stripe_session(&attempt.id, &session.id).await?;
-    to_payment(browser, attempt, &session)
+    if app.store.attach_stripe_session(&attempt.id, &session.id).await? {
+        return to_payment(browser, attempt, &session);
+    }
+    // The other half of a doubled click was faster, and led to another page: one of the two must not be paid.
+    app.stripe.expire_checkout_session(&session.id).await?;
+    let first = app
+        .store
+        .attempt(&attempt.id)
+        .await?
+        .and_then(|known| known.stripe_session);
+    let first = first.ok_or_else(|| Problem::internal(&"an attempt has no page"))?;
+    to_payment(browser, attempt, &app.stripe.checkout_session(&first).await?)
 }
 
-/// Closes payment pages that the same account left open, so that two tabs cannot both be paid.
-async fn close_others(app: &App, attempt: &Attempt) -> Result<(), Problem> {
-    for other in app
-        .store
-        .open_attempts(&attempt.account)
-        .await?
-        .into_iter()
-        .filter(|o| o.id != attempt.id)
-        .take(MAX_CLOSED)
-    {
-        let Some(session) = other.stripe_session else { continue };
-        // One that was paid or has run out cannot be closed, which is as well.
-        if let Err(error) = app.stripe.expire_checkout_session(&session).await {
-            tracing::info!(%error, attempt = %other.id, "an older payment page stays as it is");
+/// Closes payment pages that the same account left open, so that two tabs cannot both be paid. Gives where to go instead if one of
+/// them was paid already, and what it bought is in force or on its way.
+async fn close_others(app: &App, attempt: &Attempt) -> Result<Option<Response>, Problem> {
+    let others = app.store.open_attempts(&attempt.account).await?;
+    for other in others.into_iter().filter(|o| o.id != attempt.id).take(MAX_CLOSED) {
+        let Some(id) = other.stripe_session else { continue };
+        if let Err(error) = app.stripe.expire_checkout_session(&id).await {
+            tracing::info!(%error, attempt = %other.id, "an older payment page cannot be closed");
+            let page = match app.stripe.checkout_session(&id).await {
+                Ok(page) => page,
+                Err(StripeError::NotFound) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            match page.status.as_deref() {
+                Some("open") => return Err(error.into()),
+                Some("complete") if is_on_its_way(app, &attempt.account, &page).await? => {
+                    return Ok(Some(Redirect::to(&format!("/return?session_id={id}")).into_response()));
+                }
+                _ => {}
+            }
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Whether a page that was completed has led to something: a payment that takes days, or a subscription that is not over.
+async fn is_on_its_way(app: &App, account: &AccountId, page: &CheckoutSession) -> Result<bool, Problem> {
+    let Some(bought) = &page.subscription else {
+        return Ok(page.payment_status == "unpaid");
+    };
+    for customer in app.store.customers_of(account).await? {
+        app.sync.sync_customer(&customer.id).await?;
+    }
+    let rows = app.store.subscriptions_of(account).await?;
+    let known = rows.iter().filter(|row| row.id == *bought);
+    let mut read = known.filter_map(|row| serde_json::from_str::<Subscription>(&row.body).ok());
+    Ok(read.any(|own| !own.status.is_terminal()))
 }
 
 fn to_payment(browser: &Browser, attempt: &Attempt, session: &CheckoutSession) -> Result<Response, Problem> {

@@ -1,5 +1,6 @@
 use axum::{extract::State, http::StatusCode};
 use latchkey_entitlement::{AccountId, Entitlement, SessionId, SiteId, StandingKind, policy::CommentPolicy};
+use latchkey_store::Session;
 use latchkey_token::Verifier;
 use serde::{Deserialize, Serialize};
 
@@ -109,10 +110,16 @@ async fn author(app: &App, comment: &Comment) -> Result<Option<AccountId>, Probl
             let Ok(session) = SessionId::parse(&claims.sid) else {
                 return Ok(None);
             };
-            let session = app.store.session(&session).await?;
-            Ok(session
-                .filter(|session| session.ended_at.is_none())
-                .map(|session| session.account))
+            let Some(session) = live_session(app, &session).await? else {
+                return Ok(None);
+            };
+            // Where the account pages were shut, nobody knows whose device it is: it reads on, and does not speak for the account.
+            if let Some(parent) = &session.parent
+                && live_session(app, parent).await?.is_none()
+            {
+                return Ok(None);
+            }
+            Ok(Some(session.account))
         }
         _ => Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -121,6 +128,11 @@ async fn author(app: &App, comment: &Comment) -> Result<Option<AccountId>, Probl
             "Send either `account` or `pass`.",
         )),
     }
+}
+
+async fn live_session(app: &App, id: &SessionId) -> Result<Option<Session>, Problem> {
+    let session = app.store.session(id).await?;
+    Ok(session.filter(|session| session.ended_at.is_none()))
 }
 
 /// The first forbidden word or phrase in a text: whole words, case folded.

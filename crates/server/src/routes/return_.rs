@@ -98,13 +98,15 @@ async fn first_look(app: &App, browser: &Browser, id: &str) -> Result<Response, 
     {
         return Ok(unknown());
     }
-    let Some(attempt) = app.store.attempt_by_stripe_session(id).await? else {
-        return match found_at_stripe(app, id).await? {
-            Some(attempt) => Ok(waiting(&attempt)),
-            None => Ok(unknown()),
-        };
+    let attempt = match app.store.attempt_by_stripe_session(id).await? {
+        Some(attempt) => attempt,
+        None => match found_at_stripe(app, id).await? {
+            Some(attempt) => attempt,
+            None => return Ok(unknown()),
+        },
     };
-    match settle(app, &attempt).await? {
+    // The page that was paid, which need not be the one that is stored with the attempt.
+    match settle(app, &attempt, id).await? {
         Outcome::Paid => paid(app, browser, &attempt).await,
         _ => Ok(waiting(&attempt)),
     }
@@ -115,7 +117,10 @@ async fn look_again(app: &App, browser: &Browser, id: &EventId) -> Result<Respon
         return page(app, browser, "unknown", None, None);
     };
     let again = format!("/return?wait={id}");
-    match settle(app, &attempt).await? {
+    let Some(page_id) = attempt.stripe_session.as_deref() else {
+        return page(app, browser, "expired", None, None);
+    };
+    match settle(app, &attempt, page_id).await? {
         Outcome::Paid => paid(app, browser, &attempt).await,
         Outcome::Processing => page(app, browser, "processing", None, Some(&again)),
         Outcome::Open(url) => page(app, browser, "open", url.as_deref(), None),
@@ -143,10 +148,7 @@ async fn found_at_stripe(app: &App, id: &str) -> Result<Option<Attempt>, Problem
 }
 
 /// Syncs the customer, and says what the payment has come to. Nothing waits for a webhook.
-async fn settle(app: &App, attempt: &Attempt) -> Result<Outcome, Problem> {
-    let Some(id) = attempt.stripe_session.as_deref() else {
-        return Ok(Outcome::Expired);
-    };
+async fn settle(app: &App, attempt: &Attempt, id: &str) -> Result<Outcome, Problem> {
     let (session, synced) = tokio::join!(app.stripe.checkout_session(id), sync_all(app, attempt));
     let session = match session {
         Ok(session) => session,

@@ -381,3 +381,35 @@ async fn an_unknown_session_is_answered_with_a_page_that_helps() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_paid_and_never_came_back_is_not_led_to_a_second_page() {
+    each_world(async |world| {
+        let mut browser = world.browser();
+        let mut form = browser.get("/support?site=sit_news&to=/article-1").await.hidden();
+        form.push(("email".into(), "ada@example.org".into()));
+        let with = |price: &str| {
+            let mut form = form.clone();
+            form.push(("price".into(), price.into()));
+            form
+        };
+        let paid = browser.post("/support/checkout", &with("prc_month")).await;
+        let session = paid.location().rsplit('/').next().unwrap().to_owned();
+        world.stripe.pay(&session);
+        // The window is closed before it leads back. Later the same form is sent again, for the other price.
+        let again = browser.post("/support/checkout", &with("prc_year")).await;
+        assert_eq!(
+            again.location(),
+            format!("/return?session_id={session}"),
+            "{}",
+            again.body
+        );
+        let back = browser.get(again.location()).await;
+        assert!(
+            back.location().starts_with("https://news.example.org/.latchkey/enter"),
+            "{back:?}"
+        );
+        assert_eq!(world.stripe.session_ids().len(), 1);
+    })
+    .await;
+}

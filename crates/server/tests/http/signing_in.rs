@@ -276,12 +276,29 @@ async fn a_letter_to_another_address_never_takes_over_an_account() {
             "it was paid for under her address"
         );
         assert!(thief.get("/account").await.location().starts_with("/sign-in"));
-        assert!(thief.get(&before).await.body.contains("no longer holds"));
+        let holder = async |email| {
+            let holder = world.store.account_by_proven_email(email).await.unwrap();
+            holder.map(|account| account.id)
+        };
+        let hers = holder("ada@example.org").await;
+        assert!(hers.is_some());
+
+        // The letter proves what it was sent to, and nothing else.
         let answer = other.submit("/sign-in/sent", "/sign-in/code", &[("code", &code)]).await;
-        assert_eq!(answer.status, StatusCode::FORBIDDEN);
-        let holds = async |email| world.store.account_by_proven_email(email).await.unwrap().is_some();
-        assert!(holds("ada@example.org").await, "nobody took the address from her");
-        assert!(!holds("thief@example.org").await);
+        assert_eq!(answer.location(), "/account");
+        let account = other.get("/account").await.body;
+        assert!(
+            account.contains("t…@e…e.org") && !account.contains("Pages without ads"),
+            "{account}"
+        );
+        assert!(thief.get(&before).await.body.contains("no longer holds"));
+        assert_eq!(
+            holder("ada@example.org").await,
+            hers,
+            "nobody took the address from her"
+        );
+        assert_ne!(holder("thief@example.org").await, hers);
+        assert_eq!(owner.get("/account").await.status, StatusCode::OK);
     })
     .await;
 }

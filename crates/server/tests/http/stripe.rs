@@ -226,6 +226,14 @@ impl Stripe for FakeStripe {
             .iter_mut()
             .find(|(_, s)| s.id == id)
             .ok_or(StripeError::NotFound)?;
+        // Only an open one can be expired.
+        if session.status.as_deref() != Some("open") {
+            return Err(StripeError::Refused {
+                status: 400,
+                code: None,
+                message: "Only Checkout Sessions with a status in [\"open\"] can be expired.".to_owned(),
+            });
+        }
         session.status = Some("expired".into());
         Ok(session.clone())
     }

@@ -148,12 +148,13 @@ on_both!(
             id: event(id), account: account(to), email: email.into(), link_hash: hash(link), code_hash: hash(link + 1),
             browser_hash: hash(link + 2), return_to: "/".into(), now: NOW, expires_at: at(600),
         };
-        // A claim to one address, a letter there, and then a claim to Ann's: the letter counts no longer.
+        // A claim to one address, a letter there, and then a claim to Ann's: the letter proves nothing any more.
         store.set_unproven_email(&tried, "a@evil.example", NOW).await.unwrap();
         store.create_login(letter("1", "tried", "a@evil.example", 10)).await.unwrap();
         store.set_unproven_email(&tried, "ann@example.org", at(1)).await.unwrap();
-        assert!(store.login_by_link(&hash(10), at(2)).await.unwrap().is_none());
-        // One that is asked for in spite of it does not survive the merge, and would prove nothing if it did.
+        let outcome = store.prove_email(Proof::new(&tried, "a@evil.example"), at(1)).await.unwrap();
+        assert_eq!(outcome, ProveOutcome::Elsewhere);
+        // Nor does it survive the merge.
         store.create_login(letter("2", "tried", "b@evil.example", 20)).await.unwrap();
         let claim = Proof { claim: true, ..Proof::new(&tried, "ann@example.org") };
         assert_eq!(store.prove_email(claim, at(2)).await.unwrap(), ProveOutcome::MergedInto(ann.clone()));
@@ -167,15 +168,17 @@ on_both!(
 );
 
 on_both!(
-    a_first_proof_shuts_account_pages_and_leaves_sites_unless_another_claimant_has_paid,
+    a_first_proof_shuts_account_pages_and_leaves_sites_where_it_is_known_who_paid,
     store => {
-        for (rival, left) in [(false, vec!["here", "here_site", "other_site"]), (true, vec!["here", "here_site"])] {
-            let name = |part: &str| format!("{part}{}", u8::from(rival));
+        let (paid, rival) = (0, 1);
+        for case in 0..3 {
+            let left: &[&str] = if case == paid { &["here", "here_site", "other_site"] } else { &["here", "here_site"] };
+            let name = |part: &str| format!("{part}{case}");
             let email = format!("{}@example.org", name("ann"));
             let ann = account(&name("ann"));
             store.create_account(&ann, NOW).await.unwrap();
             store.set_unproven_email(&ann, &email, NOW).await.unwrap();
-            let mut seed = 100 * u8::from(rival);
+            let mut seed = 60 * case;
             for top in ["here", "other"] {
                 for part in [top.to_owned(), format!("{top}_site")] {
                     seed += 1;
@@ -188,7 +191,12 @@ on_both!(
                     assert!(store.create_session(new).await.unwrap());
                 }
             }
-            if rival {
+            if case != 2 {
+                let mut comp = grant(&name("own"), &ann, "desk", 1_000);
+                comp.source = Source::Comp;
+                store.open_grant(&comp, NOW).await.unwrap();
+            }
+            if case == rival {
                 store.create_account(&account("rival"), NOW).await.unwrap();
                 store.set_unproven_email(&account("rival"), &email, NOW).await.unwrap();
                 let mut comp = grant("rival", &account("rival"), "desk", 1_000);
@@ -201,12 +209,12 @@ on_both!(
             let mut live: Vec<String> = store.sessions_of(&ann).await.unwrap().iter().map(|one| one.id.to_string()).collect();
             live.sort();
             let wanted: Vec<String> = left.iter().map(|part| session(&name(part)).to_string()).collect();
-            assert_eq!(live, wanted, "another claimant has paid: {rival}");
+            assert_eq!(live, wanted, "case {case}");
             let late = NewSession { parent: Some(session(&name("other"))), ..new_session(&name("late"), &ann, seed + 1) };
             assert!(!store.create_session(late).await.unwrap(), "a session that has ended leads nowhere");
         }
         let void = store.revocations_after(0, 9).await.unwrap();
-        assert_eq!(void.iter().map(|row| row.session.clone().unwrap()).collect::<Vec<_>>(), [session("other_site1")]);
+        assert_eq!(void.iter().map(|row| row.session.clone().unwrap()).collect::<Vec<_>>(), [session("other_site1"), session("other_site2")], "one with a rival, one with nothing");
     }
 );
 
@@ -233,6 +241,38 @@ on_both!(
         let feed = store.revocations_after(0, 9).await.unwrap();
         assert_eq!(feed.iter().map(|row| (row.kind, row.not_before)).collect::<Vec<_>>(), [(RevocationKind::Renew, at(30).seconds() + 1)]);
         assert_eq!(feed[0].session, Some(session("s")));
+    }
+);
+
+on_both!(
+    a_site_that_is_entered_during_a_merge_does_not_come_along,
+    store => {
+        let (ann, claim) = (account("ann"), account("claim"));
+        for id in [&ann, &claim] {
+            store.create_account(id, NOW).await.unwrap();
+        }
+        store.prove_email(Proof::new(&ann, "ann@example.org"), NOW).await.unwrap();
+        store.create_session(new_session("root", &claim, 1)).await.unwrap();
+        let entered = at_once(&store, |store, index| async move {
+            if index == 3 {
+                let claim = account("claim");
+                let proof = Proof { claim: true, ..Proof::new(&claim, "ann@example.org") };
+                store.prove_email(proof, at(1)).await.unwrap();
+                return false;
+            }
+            let site = NewSession {
+                site: SiteId::parse("sit_news").ok(), parent: Some(session("root")),
+                ..new_session(&format!("site{index}"), &account("claim"), 100 + index)
+            };
+            store.create_session(site).await.unwrap()
+        }).await;
+        assert_eq!(entered.len(), 8);
+        for id in [&ann, &claim] {
+            assert!(store.sessions_of(id).await.unwrap().is_empty(), "entered: {entered:?}");
+        }
+        let late = NewSession { parent: Some(session("root")), ..new_session("late", &ann, 200) };
+        assert!(!store.create_session(late).await.unwrap());
+        assert!(!store.create_session(new_session("late", &claim, 201)).await.unwrap(), "an emptied account has no sessions");
     }
 );
 

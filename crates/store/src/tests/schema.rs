@@ -1,5 +1,7 @@
-use super::{NOW, account, empty_stores, on_both, stores};
-use crate::{Backend, Store, StoreError};
+use latchkey_entitlement::PriceId;
+
+use super::{NOW, account, empty_stores, event, on_both, stores};
+use crate::{Backend, NewAttempt, Store, StoreError};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_empty_database_is_migrated_once_however_many_ask() {
@@ -69,8 +71,11 @@ async fn a_database_in_memory_works_and_other_urls_are_explained() {
 on_both!(
     errors_name_the_constraint_and_no_values,
     store => {
-        let nobody = super::new_session("s", &account("secret-person"), 1);
-        let error = store.create_session(nobody).await.unwrap_err();
+        let nobody = NewAttempt {
+            id: event("a"), account: account("secret-person"), nonce_hash: [1; 32], price: PriceId::parse("prc_month").unwrap(),
+            site: None, return_to: "/".into(), now: NOW,
+        };
+        let error = store.create_attempt(nobody).await.unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(matches!(error, StoreError::Driver { .. }) && !shown.contains("secret-person"), "{shown}");
     }

@@ -122,6 +122,28 @@ async fn what_no_delivery_brought_is_found_by_reconciling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_no_event_tells_any_more_is_found_by_reading_again() {
+    each_city(async |city| {
+        let ada = city.reader("ada").subscribes(Offer::Yearly).await;
+        city.settle().await;
+        city.stripe().drops_webhooks();
+        city.stripe().sets_to_end(&ada, true).await;
+        // Stripe lists events for 30 days.
+        city.advance(days(40)).await;
+        let before = terms(&ada).await;
+        assert_eq!(city.reconcile().await.aged, 1);
+        let after = terms(&ada).await;
+        assert_eq!(
+            before[0].1 - after[0].1,
+            hours(72),
+            "it ends with its period, and no later"
+        );
+        assert_eq!(city.reconcile().await.aged, 0);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_is_not_stripes_is_refused_and_the_true_one_is_taken() {
     each_city(async |city| {
         for mode in [DeliveryMode::BadSignature, DeliveryMode::OldTimestamp] {
