@@ -8,7 +8,7 @@ use std::{
 use latchkey_billing::Plan;
 use latchkey_entitlement::{AccountId, Clock, EventId, Timestamp};
 use latchkey_store::Store;
-use latchkey_stripe_sandbox::{KEY_PREFIX, Sandbox, SandboxClock, SandboxConfig};
+use latchkey_stripe_sandbox::{AfterLastRetry, KEY_PREFIX, Sandbox, SandboxClock, SandboxConfig, Settings};
 use latchkey_sync::Purchase;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -61,6 +61,15 @@ impl Town {
             data: None,
         };
         let sandbox = Sandbox::open(config, Arc::clone(&clock)).expect("the sandbox opens");
+        let after_last_retry = match seed % 3 {
+            0 => AfterLastRetry::Cancel,
+            1 => AfterLastRetry::MarkUnpaid,
+            _ => AfterLastRetry::LeavePastDue,
+        };
+        sandbox.control().set_settings(Settings {
+            after_last_retry,
+            ..Settings::default()
+        });
         let store = Store::open("sqlite::memory:").await.expect("a database");
         store.migrate().await.expect("its tables");
         let machine = Machine {
