@@ -30,6 +30,11 @@ pub(super) enum Step {
         reader: usize,
         end: bool,
     },
+    /// In the dashboard, on a day of its own.
+    SetsDay {
+        reader: usize,
+        days: i64,
+    },
     EndsNow {
         reader: usize,
     },
@@ -170,7 +175,11 @@ impl Author {
                 reader,
                 end: self.dice.u8(..3) > 0,
             },
-            17..=19 => Step::EndsNow { reader },
+            17 => Step::SetsDay {
+                reader,
+                days: self.dice.i64(1..=40),
+            },
+            18..=19 => Step::EndsNow { reader },
             20..=23 => Step::MovesTo {
                 reader,
                 offer: self.offer(),
@@ -187,7 +196,22 @@ impl Author {
             },
             51..=66 => self.quick(),
             67..=76 => {
-                let steps = (0..self.dice.usize(2..=4)).map(|_| self.quick()).collect();
+                let mut steps: Vec<Step> = (0..self.dice.usize(2..=5)).map(|_| self.quick()).collect();
+                // Stripe's state changes under those who read it.
+                if self.dice.bool() {
+                    let at = self.dice.usize(..=steps.len());
+                    let step = if self.dice.bool() {
+                        Step::EndsNow { reader }
+                    } else {
+                        Step::SetsToEnd { reader, end: true }
+                    };
+                    steps.insert(at, step);
+                }
+                // Somebody oversleeps: leases run out under them.
+                if self.dice.u8(..3) == 0 {
+                    let millis = self.dice.i64(1..=5) * MINUTE;
+                    steps.push(Step::Passes { millis });
+                }
                 Step::AtOnce {
                     steps,
                     seed: self.dice.u64(..),

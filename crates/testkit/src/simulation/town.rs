@@ -160,6 +160,10 @@ impl Town {
                 let end = end.to_string();
                 self.changes(*reader, &[("cancel_at_period_end", &end)]).await;
             }
+            Step::SetsDay { reader, days } => {
+                let day = (self.now().seconds() + days * 86_400).to_string();
+                self.changes(*reader, &[("cancel_at", &day)]).await;
+            }
             Step::EndsNow { reader } => {
                 for subscription in self.subscriptions_of(*reader).await {
                     let id = subscription["id"].as_str().unwrap();
