@@ -1,6 +1,9 @@
 //! Pictures of every page, for people to look at: `LATCHKEY_PICTURES=FOLDER cargo test --workspace --test walk pictures -- --ignored`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     browser::Browser,
@@ -83,7 +86,18 @@ async fn pictures() {
         ada.browser.goto(&demo.url(host, path)).await;
         take(name).await;
     }
+    ada.browser.goto(&demo.url("stripe", "/control")).await;
+    ada.browser.press("a[href^='/i/']").await;
+    take("invoice").await;
     ada.opens_account("/account").await;
+    ada.browser.press("button[value=cancel]").await;
+    ada.browser.element("button[value=resume]").await;
+    take("account-ends").await;
+    demo.panel().advance("renewal").await;
+    ada.has_ads_again(Duration::from_secs(15)).await;
+    ada.opens_account("/account").await;
+    ada.browser.reads("Your subscription ended on").await;
+    take("account-ended").await;
     ada.browser.press("form[action='/sign-out'] button").await;
     ada.browser.reads("Sign in to").await;
     take("sign-in").await;
