@@ -59,7 +59,7 @@ impl Secrets {
         self.0.push((name.to_owned(), secret.to_owned()));
     }
 
-    fn add_jar(&mut self, browser: &crate::world::Browser) {
+    fn add_jar(&mut self, browser: &crate::browser::Browser) {
         for (name, value) in &browser.jar {
             if value.len() >= 6 {
                 self.add(&format!("cookie {name}"), value);

@@ -8,6 +8,7 @@
     reason = "what fails here fails the test, as it should"
 )]
 
+mod browser;
 mod feed;
 mod forms;
 mod hand_over;
