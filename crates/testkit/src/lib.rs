@@ -43,7 +43,7 @@ pub mod simulation;
 
 pub use browser::Browser;
 pub use checkout::{Card, Checkout, Offer};
-pub use database::{Database, each_database};
+pub use database::{Database, each_database, postgres_server};
 pub use ids::SeededIds;
 pub use network::HeldAnswer;
 pub use newspaper::ADS_PER_PAGE;

@@ -1,15 +1,19 @@
 //! Histories in which everything goes wrong, and everyone has what they are due in the end. More of them: `simulate --help`.
 
-use latchkey_testkit::simulation::{Options, simulate};
+use latchkey_testkit::{
+    postgres_server,
+    simulation::{Options, Place, simulate},
+};
 
 /// What must have happened for a run to say something.
-const WANTED: [&str; 26] = [
+const WANTED: [&str; 28] = [
     "Stripe ails: BadGateway",
     "Stripe ails: LockTimeout",
     "Stripe ails: RateLimited",
     "Stripe ails: ServerError",
     "Stripe ails: TimeoutAfterEffect",
     "Stripe ails: Unavailable",
+    "a clock was off",
     "a process was started again",
     "at once",
     "customer deleted",
@@ -27,6 +31,7 @@ const WANTED: [&str; 26] = [
     "fails before a call",
     "fails before a commit",
     "found by reconciling",
+    "looked at in the middle",
     "moved to another plan",
     "paid twice, and told",
     "two tabs",
@@ -38,12 +43,13 @@ fn options(seed: u64, histories: u64) -> Options {
         seed,
         first: 0,
         threads: 2,
+        place: Place::Memory,
     }
 }
 
 #[test]
 fn everyone_has_what_they_are_due_whatever_fails() {
-    let report = simulate(options(20_261_124, 300), |_| {});
+    let report = simulate(&options(20_261_124, 300), |_| {});
     assert!(report.divergence.is_none(), "{:#?}", report.divergence);
     assert_eq!(report.histories, 300);
     for what in WANTED {
@@ -53,13 +59,35 @@ fn everyone_has_what_they_are_due_whatever_fails() {
 
 #[test]
 fn a_history_is_the_same_however_often_it_is_told() {
-    let first = simulate(options(7, 20), |_| {});
+    let first = simulate(&options(7, 20), |_| {});
     let again = simulate(
-        Options {
+        &Options {
             threads: 1,
             ..options(7, 20)
         },
         |_| {},
     );
     assert_eq!((first.digest, first.counters), (again.digest, again.counters));
+}
+
+#[test]
+fn a_history_leaves_the_same_state_in_each_database() {
+    let memory = simulate(&options(11, 12), |_| {});
+    let places = [Some(Place::File), postgres_server().map(Place::Postgres)];
+    for place in places.into_iter().flatten() {
+        let name = format!("{place:?}");
+        let there = simulate(
+            &Options {
+                place,
+                ..options(11, 12)
+            },
+            |_| {},
+        );
+        assert!(there.divergence.is_none(), "{name}: {:#?}", there.divergence);
+        assert_eq!(
+            (&memory.digest, &memory.counters),
+            (&there.digest, &there.counters),
+            "{name}"
+        );
+    }
 }

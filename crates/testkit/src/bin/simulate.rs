@@ -10,7 +10,7 @@
 use std::{process::ExitCode, time::Instant};
 
 use clap::Parser;
-use latchkey_testkit::simulation::{Options, simulate};
+use latchkey_testkit::simulation::{Options, Place, simulate};
 
 /// Lives of readers, with processes that die, calls that are lost and deliveries that come twice, late, in another order or never.
 /// Afterwards each reader must have what Stripe's own objects say they are due.
@@ -28,6 +28,9 @@ struct Asked {
     /// Histories at once.
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// `memory`, `file` (SQLite both), or the address of a PostgreSQL server on which databases may be made.
+    #[arg(long, default_value = "memory")]
+    database: String,
 }
 
 fn main() -> ExitCode {
@@ -37,9 +40,14 @@ fn main() -> ExitCode {
         seed: asked.seed,
         first: asked.first,
         threads: asked.threads,
+        place: match asked.database.as_str() {
+            "memory" => Place::Memory,
+            "file" => Place::File,
+            server => Place::Postgres(server.to_owned()),
+        },
     };
     let began = Instant::now();
-    let report = simulate(options, |told| {
+    let report = simulate(&options, |told| {
         if told.is_multiple_of(100) {
             eprint!(
                 "\r{told} of {} histories, {:.0} s",

@@ -31,8 +31,19 @@ use town::Town;
 /// Longest time of one history: it has no waiting in it.
 const HISTORY_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Where the histories' databases are. The same history leaves the same state in each.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// SQLite in memory: the fastest.
+    Memory,
+    /// SQLite in a file.
+    File,
+    /// On a PostgreSQL server; an address of any database there.
+    Postgres(String),
+}
+
 /// What is to be simulated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// How many histories.
     pub histories: u64,
@@ -42,6 +53,8 @@ pub struct Options {
     pub first: u64,
     /// At once.
     pub threads: usize,
+    /// Where their databases are.
+    pub place: Place,
 }
 
 /// A history in which a promise was broken.
@@ -69,7 +82,7 @@ pub struct Report {
 }
 
 /// Tells histories until one of them diverges. `progress` is called now and then with the number of those that are told.
-pub fn simulate(options: Options, progress: impl Fn(u64) + Sync) -> Report {
+pub fn simulate(options: &Options, progress: impl Fn(u64) + Sync) -> Report {
     let counters = Arc::new(Counters::default());
     let next = AtomicU64::new(options.first);
     let end = options.first.saturating_add(options.histories);
@@ -89,10 +102,10 @@ pub fn simulate(options: Options, progress: impl Fn(u64) + Sync) -> Report {
                         return;
                     }
                     let steps = draw(mix(options.seed, number));
-                    match runtime.block_on(tell(options.seed, number, &steps, &counters)) {
+                    match runtime.block_on(tell(options, number, &steps, &counters)) {
                         Ok(digest) => add(&mut sum.lock().unwrap(), &digest),
                         Err(what) => {
-                            let steps = runtime.block_on(shortened(options.seed, number, steps));
+                            let steps = runtime.block_on(shortened(options, number, steps));
                             let steps = steps.iter().map(|step| format!("{step:?}")).collect();
                             *divergence.lock().unwrap() = Some(Divergence {
                                 history: number,
@@ -119,9 +132,9 @@ pub fn simulate(options: Options, progress: impl Fn(u64) + Sync) -> Report {
 }
 
 /// One history from its beginning to where all is settled; gives the digest of the state.
-async fn tell(seed: u64, number: u64, steps: &[Step], counters: &Arc<Counters>) -> Result<[u8; 32], String> {
+async fn tell(options: &Options, number: u64, steps: &[Step], counters: &Arc<Counters>) -> Result<[u8; 32], String> {
     let story = async {
-        let mut town = Town::open(mix(seed, number), Arc::clone(counters)).await;
+        let mut town = Town::open(mix(options.seed, number), &options.place, Arc::clone(counters)).await;
         for step in steps {
             town.step(step).await?;
         }
@@ -136,10 +149,10 @@ async fn tell(seed: u64, number: u64, steps: &[Step], counters: &Arc<Counters>) 
         .unwrap_or_else(|_| Err("it does not come to an end".to_owned()))
 }
 
-async fn shortened(seed: u64, number: u64, steps: Vec<Step>) -> Vec<Step> {
+async fn shortened(options: &Options, number: u64, steps: Vec<Step>) -> Vec<Step> {
     let aside = Arc::new(Counters::default());
     shrink(steps, async |steps: &[Step]| {
-        tell(seed, number, steps, &aside).await.is_err()
+        tell(options, number, steps, &aside).await.is_err()
     })
     .await
 }

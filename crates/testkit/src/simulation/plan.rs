@@ -80,10 +80,23 @@ pub(super) enum Step {
         server: usize,
         reader: usize,
     },
+    /// One after the other, while something else happens.
+    InTurn {
+        steps: Vec<Step>,
+    },
     /// Several of the steps above at once.
     AtOnce {
         steps: Vec<Step>,
         seed: u64,
+    },
+    /// A server does its round, as it does by itself every few minutes; if it comes through, all is looked at.
+    DoesItsRound {
+        server: usize,
+    },
+    /// A server's clock is off by so much.
+    Skews {
+        server: usize,
+        millis: i64,
     },
     /// A process is to be struck.
     Strikes {
@@ -112,8 +125,11 @@ pub(super) fn draw(seed: u64) -> Vec<Step> {
     let count = author.dice.usize(MIN_STEPS..=MAX_STEPS);
     let mut steps = vec![author.buys()];
     while steps.len() < count {
-        let step = author.step();
-        steps.push(step);
+        match author.dice.u8(..100) {
+            0..=5 => author.overtaken(&mut steps),
+            6..=9 => author.cut_off(&mut steps),
+            _ => steps.push(author.step()),
+        }
     }
     steps
 }
@@ -167,6 +183,74 @@ impl Author {
         }
     }
 
+    /// Something in Stripe that changes what a reader is due.
+    fn change(&mut self, reader: usize) -> Step {
+        match self.dice.u8(..4) {
+            0..=1 => Step::EndsNow { reader },
+            2 => Step::SetsToEnd { reader, end: true },
+            _ => Step::MovesTo {
+                reader,
+                offer: self.offer(),
+            },
+        }
+    }
+
+    /// Somebody reads a customer and is held up; meanwhile it changes, the other server hears of it, and records it.
+    fn overtaken(&mut self, steps: &mut Vec<Step>) {
+        let (server, reader) = (self.server(), self.reader());
+        let other = (server + 1) % SERVERS;
+        let slow = if self.dice.u8(..3) == 0 {
+            Step::Works { server }
+        } else {
+            Step::Looks { server, reader }
+        };
+        let mut meanwhile = vec![
+            self.change(reader),
+            Step::Delivers {
+                server: other,
+                most: 20,
+                twice: false,
+                seed: self.dice.u64(..),
+            },
+        ];
+        if self.dice.bool() {
+            let millis = self.dice.i64(2..=5) * MINUTE;
+            meanwhile.push(Step::Passes { millis });
+        }
+        meanwhile.push(Step::Works { server: other });
+        steps.push(Step::AtOnce {
+            steps: vec![slow, Step::InTurn { steps: meanwhile }],
+            seed: self.dice.u64(..),
+        });
+        if self.dice.bool() {
+            steps.push(Step::Settles);
+        }
+    }
+
+    /// Something changes, no delivery tells of it, and the server that looks for such things is struck over it.
+    fn cut_off(&mut self, steps: &mut Vec<Step>) {
+        let (server, reader) = (self.server(), self.reader());
+        let change = self.change(reader);
+        let order = self.order();
+        steps.extend([
+            change,
+            Step::Loses { most: 20 },
+            Step::Strikes { server, order },
+            Step::Reconciles { server },
+        ]);
+        if self.dice.bool() {
+            steps.push(Step::Settles);
+        }
+    }
+
+    fn order(&mut self) -> Order {
+        Order {
+            point: Point::ALL[self.dice.usize(..Point::ALL.len())],
+            skip: self.dice.u32(..4),
+            blow: if self.dice.bool() { Blow::Dies } else { Blow::Fails },
+        }
+    }
+
     fn step(&mut self) -> Step {
         let reader = self.reader();
         match self.dice.u8(..100) {
@@ -217,15 +301,16 @@ impl Author {
                     seed: self.dice.u64(..),
                 }
             }
-            77..=88 => Step::Strikes {
+            77..=85 => Step::Strikes {
                 server: self.server(),
-                order: Order {
-                    point: Point::ALL[self.dice.usize(..Point::ALL.len())],
-                    skip: self.dice.u32(..4),
-                    blow: if self.dice.bool() { Blow::Dies } else { Blow::Fails },
-                },
+                order: self.order(),
             },
-            89..=94 => Step::Ails {
+            86..=87 => Step::Skews {
+                server: self.server(),
+                millis: self.skew(),
+            },
+            88..=90 => Step::DoesItsRound { server: self.server() },
+            91..=95 => Step::Ails {
                 fault: self
                     .dice
                     .choice([
@@ -241,6 +326,16 @@ impl Author {
             },
             _ => Step::Settles,
         }
+    }
+
+    /// Seconds, or more than the tolerance of a signature; forwards or back.
+    fn skew(&mut self) -> i64 {
+        let size = if self.dice.bool() {
+            self.dice.i64(1..=90) * 1_000
+        } else {
+            self.dice.i64(1..=10) * MINUTE
+        };
+        if self.dice.bool() { size } else { -size }
     }
 
     fn passes(&mut self) -> i64 {

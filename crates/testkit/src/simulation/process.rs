@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -70,7 +70,7 @@ pub(super) struct Mortal {
 
 impl Mortal {
     /// Comes to a place; whether it fails there. Whatever is left of a dead process reaches neither database nor Stripe any more.
-    fn fails_at(&self, point: Point) -> bool {
+    fn fails_at(&self, point: Point, place: impl FnOnce() -> String) -> bool {
         if self.dead.load(Ordering::SeqCst) {
             return true;
         }
@@ -92,12 +92,31 @@ impl Mortal {
         let Some(blow) = struck else { return false };
         let word = if blow == Blow::Dies { "dies" } else { "fails" };
         self.counters.count(&format!("{word} {}", point.name()));
+        self.counters.count(&format!("{word} {}: {}", point.name(), place()));
         if blow == Blow::Dies {
             self.dead.store(true, Ordering::SeqCst);
             self.death.notify_one();
         }
         true
     }
+}
+
+/// The file in which a transaction began, without the line: names must outlive an edit.
+fn room(place: CommitPlace) -> String {
+    let place = place.to_string();
+    place.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Method and path, ids left out.
+fn kind_of_call(request: &Request<Bytes>) -> String {
+    let is_id = |part: &&str| part.bytes().any(|byte| byte.is_ascii_digit()) && *part != "v1";
+    let path: Vec<&str> = request
+        .uri()
+        .path()
+        .split('/')
+        .map(|part| if is_id(&part) { "*" } else { part })
+        .collect();
+    format!("{} {}", request.method(), path.join("/"))
 }
 
 fn lost() -> StoreError {
@@ -107,13 +126,13 @@ fn lost() -> StoreError {
 }
 
 impl Commits for Mortal {
-    fn before(&self, _place: CommitPlace) -> Said<'_> {
-        let fails = self.fails_at(Point::BeforeCommit);
+    fn before(&self, place: CommitPlace) -> Said<'_> {
+        let fails = self.fails_at(Point::BeforeCommit, || room(place));
         Box::pin(async move { if fails { Err(lost()) } else { Ok(()) } })
     }
 
-    fn after(&self, _place: CommitPlace) -> Said<'_> {
-        let fails = self.fails_at(Point::AfterCommit);
+    fn after(&self, place: CommitPlace) -> Said<'_> {
+        let fails = self.fails_at(Point::AfterCommit, || room(place));
         Box::pin(async move { if fails { Err(lost()) } else { Ok(()) } })
     }
 }
@@ -127,7 +146,8 @@ struct SimulatedWire {
 #[async_trait]
 impl Wire for SimulatedWire {
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, WireError> {
-        if self.mortal.fails_at(Point::BeforeCall) {
+        let call = || kind_of_call(&request);
+        if self.mortal.fails_at(Point::BeforeCall, call) {
             return Err(WireError::NoConnection);
         }
         hand_over().await;
@@ -143,7 +163,7 @@ impl Wire for SimulatedWire {
             .call(request.method().as_str(), &path, &headers, body)
             .await;
         hand_over().await;
-        if self.mortal.fails_at(Point::AfterCall) {
+        if self.mortal.fails_at(Point::AfterCall, call) {
             return Err(WireError::Broken);
         }
         let mut response = Response::builder().status(answer.status);
@@ -154,12 +174,15 @@ impl Wire for SimulatedWire {
     }
 }
 
-/// The sandbox's time; waiting lets others go on, and takes none of it.
-pub(super) struct SimulatedClock(pub(super) Arc<SandboxClock>);
+/// The sandbox's time, off by some milliseconds; waiting lets others go on, and takes none of it.
+pub(super) struct SimulatedClock {
+    pub(super) clock: Arc<SandboxClock>,
+    pub(super) skew: Arc<AtomicI64>,
+}
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.now_ms())
+        Timestamp(self.clock.now_ms() + self.skew.load(Ordering::SeqCst))
     }
 
     fn pause(&self, _length: Duration) -> Pause<'_> {
@@ -169,7 +192,7 @@ impl Clock for SimulatedClock {
 
 /// What processes share.
 pub(super) struct Machine {
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<SandboxClock>,
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) store: Store,
     pub(super) stripe_key: String,
@@ -182,6 +205,7 @@ pub(super) struct Process {
     pub(super) stripe: Arc<Gateway>,
     pub(super) store: Store,
     mortal: Arc<Mortal>,
+    skew: Arc<AtomicI64>,
 }
 
 impl Process {
@@ -193,6 +217,11 @@ impl Process {
             death: Notify::new(),
             counters: Arc::clone(&machine.counters),
         });
+        let skew = Arc::new(AtomicI64::new(0));
+        let clock: Arc<dyn Clock> = Arc::new(SimulatedClock {
+            clock: Arc::clone(&machine.clock),
+            skew: Arc::clone(&skew),
+        });
         let store = machine.store.watched(Arc::clone(&mortal) as Arc<dyn Commits>);
         let wire = SimulatedWire {
             sandbox: Arc::clone(&machine.sandbox),
@@ -203,15 +232,15 @@ impl Process {
             base_url: Some("http://localhost/".parse().unwrap()),
             timeout: CALL_TIMEOUT,
             jitter: Arc::new(|| 0.0),
-            clock: Arc::clone(&machine.clock),
+            clock: Arc::clone(&clock),
             wire: Some(Arc::new(wire)),
         };
         let stripe = Arc::new(Gateway::new(gateway).expect("a gateway"));
         let sync = Sync::new(
             store.clone(),
             Arc::clone(&stripe) as Arc<dyn Stripe>,
-            Arc::clone(&machine.clock),
-            Arc::new(SeededIds::new(seed, Arc::clone(&machine.clock))),
+            Arc::clone(&clock),
+            Arc::new(SeededIds::new(seed, clock)),
             config,
         );
         Self {
@@ -219,12 +248,23 @@ impl Process {
             stripe,
             store,
             mortal,
+            skew,
         }
+    }
+
+    /// Sets its clock off by so many milliseconds.
+    pub(super) fn skew(&self, millis: i64) {
+        self.skew.store(millis, Ordering::SeqCst);
     }
 
     /// Has it struck later.
     pub(super) fn arm(&self, order: Option<Order>) {
         *self.mortal.order.lock().unwrap() = order;
+    }
+
+    /// Whether its clock is.
+    pub(super) fn is_off(&self) -> bool {
+        self.skew.load(Ordering::SeqCst) != 0
     }
 
     /// Whether it is no more.
@@ -244,7 +284,8 @@ impl Process {
                 self.mortal.death.notify_one();
                 None
             }
-            done = something => Some(done),
+            // What a dead process comes to, nobody learns: which of the two ends first is not for the machine to say.
+            done = something => (!self.is_dead()).then_some(done),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use latchkey_billing::Plan;
-use latchkey_entitlement::{AccountId, Clock, EventId, Timestamp};
+use latchkey_entitlement::{AccountId, EventId, Timestamp};
 use latchkey_store::Store;
 use latchkey_stripe_sandbox::{AfterLastRetry, KEY_PREFIX, Sandbox, SandboxClock, SandboxConfig, Settings};
 use latchkey_sync::Purchase;
@@ -15,12 +15,13 @@ use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::{
+    Place,
     counters::Counters,
     plan::{MAX_READERS, SERVERS, Step},
-    process::{Machine, Process, SimulatedClock},
+    process::{Machine, Process},
     turns::at_once,
 };
-use crate::{Offer, checkout, start::sync_config};
+use crate::{Database, Offer, checkout, start::sync_config};
 
 const BEGIN: i64 = 1_795_500_000_000;
 const SECRET: &str = "whsec_simulated";
@@ -47,10 +48,12 @@ pub(super) struct Town {
     seed: u64,
     /// Events whose delivery was answered with 200.
     pub(super) acknowledged: Mutex<BTreeSet<String>>,
+    /// Gone with the town.
+    _database: Option<Database>,
 }
 
 impl Town {
-    pub(super) async fn open(seed: u64, counters: Arc<Counters>) -> Self {
+    pub(super) async fn open(seed: u64, place: &Place, counters: Arc<Counters>) -> Self {
         let clock = Arc::new(SandboxClock::fixed(BEGIN));
         let stripe_key = format!("{KEY_PREFIX}{seed:020}");
         let config = SandboxConfig {
@@ -70,10 +73,20 @@ impl Town {
             after_last_retry,
             ..Settings::default()
         });
-        let store = Store::open("sqlite::memory:").await.expect("a database");
-        store.migrate().await.expect("its tables");
+        let database = match place {
+            Place::Memory => None,
+            Place::File => Some(Database::sqlite().await),
+            Place::Postgres(server) => Some(Database::postgres(server).await),
+        };
+        let store = if let Some(database) = &database {
+            database.open().await
+        } else {
+            let store = Store::open("sqlite::memory:").await.expect("a database");
+            store.migrate().await.expect("its tables");
+            store
+        };
         let machine = Machine {
-            clock: Arc::new(SimulatedClock(Arc::clone(&clock))),
+            clock: Arc::clone(&clock),
             sandbox,
             store,
             stripe_key,
@@ -95,6 +108,7 @@ impl Town {
             started: 0,
             seed,
             acknowledged: Mutex::default(),
+            _database: database,
         };
         let first = town.process();
         town.plans = checkout::plans(first.stripe.as_ref()).await;
@@ -119,7 +133,7 @@ impl Town {
     }
 
     pub(super) fn now(&self) -> Timestamp {
-        self.machine.clock.now()
+        Timestamp(self.machine.clock.now_ms())
     }
 
     /// Lets one step happen. An error is a promise that was broken.
@@ -131,6 +145,7 @@ impl Town {
                 at_once(*seed, steps.iter().map(|step| town.happens(step)).collect()).await;
             }
             Step::Settles => self.settle().await?,
+            Step::DoesItsRound { server } => self.does_its_round(*server).await?,
             step => self.happens(step).await,
         }
         self.restart();
@@ -148,6 +163,11 @@ impl Town {
 
     async fn happens(&self, step: &Step) {
         match step {
+            Step::InTurn { steps } => {
+                for step in steps {
+                    Box::pin(self.happens(step)).await;
+                }
+            }
             Step::Buys {
                 reader,
                 offer,
@@ -207,8 +227,8 @@ impl Town {
                 self.delivers(*server, *most, *twice, *seed).await;
             }
             Step::Loses { most } => self.loses(*most),
-            Step::Works { server } => self.works(*server).await,
-            Step::Reconciles { server } => self.reconciles(*server).await,
+            Step::Works { server } => drop(self.works(*server).await),
+            Step::Reconciles { server } => drop(self.reconciles(*server).await),
             Step::Looks { server, reader } => self.looks(*server, *reader).await,
             Step::Strikes { server, order } => self.servers[*server].arm(Some(*order)),
             Step::Ails { fault, times } => {
@@ -217,7 +237,11 @@ impl Town {
                 self.counters().count(&format!("Stripe ails: {name}"));
                 self.machine.sandbox.control().fail_next_calls(*times, *fault);
             }
-            Step::AtOnce { .. } | Step::Settles => unreachable!("drawn at the top alone"),
+            Step::Skews { server, millis } => {
+                self.servers[*server].skew(*millis);
+                self.counters().count("a clock was off");
+            }
+            Step::AtOnce { .. } | Step::Settles | Step::DoesItsRound { .. } => unreachable!("drawn at the top alone"),
         }
     }
 
@@ -242,7 +266,9 @@ impl Town {
                         break;
                     }
                     Some(Ok(None)) => break,
-                    Some(Err(error)) => self.counters().count(&format!("no page to pay: {error}")),
+                    Some(Err(error)) => self
+                        .counters()
+                        .count(&format!("no page to pay: {}", without_ids(&error))),
                     None => {}
                 }
             }
@@ -411,22 +437,32 @@ impl Town {
         }
     }
 
-    pub(super) async fn works(&self, server: usize) {
+    /// Whether it came through.
+    pub(super) async fn works(&self, server: usize) -> bool {
         let server = &self.servers[server];
         match server.runs(server.sync.work_off()).await {
-            Some(Ok(synced)) => self.counters().add("synced by the worker", synced.into()),
+            Some(Ok(synced)) => {
+                self.counters().add("synced by the worker", synced.into());
+                return true;
+            }
             Some(Err(_)) => self.counters().count("the worker was held up"),
             None => {}
         }
+        false
     }
 
-    pub(super) async fn reconciles(&self, server: usize) {
+    /// Whether it came through.
+    pub(super) async fn reconciles(&self, server: usize) -> bool {
         let server = &self.servers[server];
         match server.runs(server.sync.reconcile()).await {
-            Some(Ok(report)) => self.counters().add("found by reconciling", report.missed.into()),
+            Some(Ok(report)) => {
+                self.counters().add("found by reconciling", report.missed.into());
+                return true;
+            }
             Some(Err(_)) => self.counters().count("reconciling was held up"),
             None => {}
         }
+        false
     }
 
     async fn looks(&self, server: usize, reader: usize) {
@@ -482,4 +518,14 @@ impl Town {
         drop(self.servers);
         self.machine.store.close().await;
     }
+}
+
+/// The words of an error, so that the same errors are counted together.
+fn without_ids(error: &str) -> String {
+    let is_id = |word: &&str| word.contains('_') && word.bytes().any(|byte| byte.is_ascii_digit());
+    let words: Vec<&str> = error
+        .split(' ')
+        .map(|word| if is_id(&word) { "*" } else { word })
+        .collect();
+    words.join(" ")
 }
