@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     envelope::EventEnvelope,
     plan::{Currency, Interval},
-    stripe::{CheckoutSession, CustomerState, Price, Subscription},
+    stripe::{CheckoutSession, CustomerState, Invoice, Price, Subscription},
 };
 
 /// Longest idempotency key that Stripe takes, in characters.
@@ -248,6 +248,9 @@ pub trait Stripe: Send + Sync {
 
     /// Events that are newer than `after`, newest first; all that Stripe still has (30 days) if `None`, or if it has forgotten `after`.
     async fn list_events(&self, after: Option<&str>) -> Result<Vec<EventEnvelope>, StripeError>;
+
+    /// One page of all invoices, newest first.
+    async fn list_invoices(&self, starting_after: Option<&str>) -> Result<Page<Invoice>, StripeError>;
 
     /// One page of customer ids.
     async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<String>, StripeError>;

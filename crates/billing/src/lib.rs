@@ -6,8 +6,10 @@
 pub mod api;
 pub mod derive;
 pub mod envelope;
+pub mod figures;
 pub mod money;
 pub mod next;
+pub mod papers;
 pub mod parse;
 pub mod plan;
 pub mod price_check;
@@ -22,8 +24,10 @@ pub use api::{
 };
 pub use derive::{ACCESS, Access, AccessRule, Benefit, DerivePolicy, Derived, Foreign, access, derive};
 pub use envelope::{EventEnvelope, parse_envelope};
+pub use figures::{Books, Figures, Period, Purchases};
 pub use money::format_money;
 pub use next::Next;
+pub use papers::{InvoiceLine, InvoiceTax, Papers};
 pub use parse::{
     ParseError, parse_customer, parse_invoice, parse_page, parse_price, parse_product, parse_session,
     parse_subscription,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::{
     api::Page,
+    papers,
     stripe::{CheckoutSession, Customer, Invoice, Price, Product, Subscription, SubscriptionItem, SubscriptionStatus},
 };
 
@@ -81,7 +82,7 @@ impl<'a> Reader<'a> {
         self.opt_id(path)?.ok_or_else(|| self.error(path, "missing"))
     }
 
-    fn opt_int(&self, path: &str) -> Result<Option<i64>, ParseError> {
+    pub(crate) fn opt_int(&self, path: &str) -> Result<Option<i64>, ParseError> {
         match self.get(path) {
             None => Ok(None),
             Some(value) => value
@@ -91,19 +92,19 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn int(&self, path: &str) -> Result<i64, ParseError> {
+    pub(crate) fn int(&self, path: &str) -> Result<i64, ParseError> {
         self.opt_int(path)?.ok_or_else(|| self.error(path, "missing"))
     }
 
-    fn opt_time(&self, path: &str) -> Result<Option<Timestamp>, ParseError> {
+    pub(crate) fn opt_time(&self, path: &str) -> Result<Option<Timestamp>, ParseError> {
         Ok(self.opt_int(path)?.map(Timestamp::from_seconds))
     }
 
-    fn time(&self, path: &str) -> Result<Timestamp, ParseError> {
+    pub(crate) fn time(&self, path: &str) -> Result<Timestamp, ParseError> {
         self.int(path).map(Timestamp::from_seconds)
     }
 
-    fn flag(&self, path: &str) -> Result<bool, ParseError> {
+    pub(crate) fn flag(&self, path: &str) -> Result<bool, ParseError> {
         match self.get(path) {
             None => Ok(false),
             Some(value) => value
@@ -237,6 +238,7 @@ pub fn parse_invoice(json: &Value) -> Result<Invoice, ParseError> {
         hosted_invoice_url: it.opt_text("hosted_invoice_url")?,
         period_end: it.opt_time("period_end")?.unwrap_or(created),
         number: it.opt_text("number")?,
+        papers: papers::parse(&it)?,
     })
 }
 

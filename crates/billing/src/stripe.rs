@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use latchkey_entitlement::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::papers::Papers;
+
 /// Name in Stripe metadata under which a purchase carries our account id.
 pub const ACCOUNT_KEY: &str = "latchkey_account";
 /// Name in Stripe metadata under which a purchase carries our id of the checkout attempt.
@@ -237,6 +239,9 @@ pub struct Invoice {
     pub period_end: Timestamp,
     /// Number printed on it.
     pub number: Option<String>,
+    /// What bookkeeping needs of it.
+    #[serde(default)]
+    pub papers: Papers,
 }
 
 /// A customer, without what it bought.

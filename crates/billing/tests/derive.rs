@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use latchkey_billing::{
-    Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Plan, PlanPrice, Subscription, SubscriptionItem,
-    SubscriptionStatus, derive,
+    Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Papers, Plan, PlanPrice, Subscription,
+    SubscriptionItem, SubscriptionStatus, derive,
 };
 use latchkey_entitlement::{
     PlanId, PriceId, Scope, Sites, Timestamp,
@@ -144,6 +144,7 @@ fn invoice(id: &str, status: &str, created: Timestamp) -> Invoice {
         hosted_invoice_url: None,
         period_end: created,
         number: None,
+        papers: Papers::default(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::month::Month;
+
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
@@ -66,6 +68,10 @@ pub(crate) enum Command {
     Ban(Ban),
     /// Lift every ban, suspension and warning of a reader.
     Unban(Unban),
+    /// What subscriptions bring in, who came and went, what was collected: month by month.
+    Figures(FiguresArgs),
+    /// Invoices and taxes, for bookkeeping.
+    Invoices(InvoicesArgs),
     /// A news site full of ads, a Stripe of its own and everything between, on this machine.
     #[cfg(feature = "demo")]
     Demo(Demo),
@@ -193,6 +199,83 @@ pub(crate) struct Unban {
     /// On one site only.
     #[arg(long, value_name = "SITE")]
     pub(crate) site: Option<String>,
+}
+
+const FIGURES_HELP: &str = "\
+Examples:
+  latchkey figures                                the last twelve months, with a plot
+  latchkey figures --from 2026-01 --to 2026-06    the first half of a year
+  latchkey figures --plan pln_supporter --csv > supporter.csv
+
+What each figure means:
+  recurring   what each subscription in force costs, without taxes and after discounts, brought to a
+              month (a year is twelve), at the end of the month
+  new         of it, readers who never had any before; back: who had some once
+  up, down    what readers who stayed pay more, or less
+  gone        what readers who left paid
+  tries       trials that began, and how many ended in a payment
+  failed      invoices whose collection failed at first; saved: paid after a retry
+  collected   what invoices paid in the month were paid with; net: less taxes and credit notes
+
+recurring = recurring of the month before + new + back + up - down - gone, exactly.
+Months are those of UTC; the running one goes up to now. Amounts of two currencies are never added up.
+docs/FIGURES.md has each definition in full.";
+
+#[derive(Debug, Args)]
+#[command(after_help = FIGURES_HELP)]
+pub(crate) struct FiguresArgs {
+    /// First month, as 2026-01.
+    #[arg(long, value_name = "MONTH", value_parser = Month::parse)]
+    pub(crate) from: Option<Month>,
+    /// Last month, as 2026-12; the running one if left out.
+    #[arg(long, value_name = "MONTH", value_parser = Month::parse)]
+    pub(crate) to: Option<Month>,
+    /// Of one plan alone.
+    #[arg(long, value_name = "PLAN")]
+    pub(crate) plan: Option<String>,
+    /// Comma-separated values, one line a month and currency, amounts in minor units.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+    /// The same as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const INVOICES_HELP: &str = "\
+Examples:
+  latchkey invoices taxes --from 2026-10 --to 2026-12    by month, country and rate, to hand in
+  latchkey invoices list --from 2026-11 > november.csv   one line an invoice
+  latchkey invoices fetch                                read older ones from Stripe once more
+
+Amounts are minor units of the currency (cents), as Stripe calculated them; months are those of UTC, by the moment
+of payment. A reader is named by the Stripe customer, never by name or address.";
+
+#[derive(Debug, Args)]
+#[command(after_help = INVOICES_HELP)]
+pub(crate) struct InvoicesArgs {
+    #[command(subcommand)]
+    pub(crate) command: InvoicesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InvoicesCommand {
+    /// Every invoice that was paid, as CSV.
+    List(Months),
+    /// Paid amounts by month, currency, country and tax rate, as CSV.
+    Taxes(Months),
+    /// Have all invoices read from Stripe once more; the running server does it within minutes.
+    Fetch,
+}
+
+/// Whole months.
+#[derive(Debug, Args)]
+pub(crate) struct Months {
+    /// First month, as 2026-01; the running one if left out.
+    #[arg(long, value_name = "MONTH", value_parser = Month::parse)]
+    pub(crate) from: Option<Month>,
+    /// Last month, as 2026-12; the running one if left out.
+    #[arg(long, value_name = "MONTH", value_parser = Month::parse)]
+    pub(crate) to: Option<Month>,
 }
 
 #[cfg(feature = "demo")]

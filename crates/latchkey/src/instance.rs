@@ -7,6 +7,7 @@ use latchkey_billing::{DerivePolicy, Plan, PlanPrice, WebhookSecrets};
 use latchkey_entitlement::{Clock, Sites, time};
 use latchkey_server::{Keys, Mailer, Parts, Server, ServerConfig};
 use latchkey_store::Store;
+use latchkey_stripe_gateway::SecretKey;
 use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
 use latchkey_token::{SealKey, Secret};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -47,6 +48,14 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
         .with_context(|| format!("opening the database {}", without_password(&config.database.url)))?;
     store.migrate().await.context("bringing the database up to date")?;
     Ok(store)
+}
+
+/// Whether the Stripe key is a live one: what was bought in test mode is no revenue.
+pub(crate) fn livemode(environment: &Environment) -> anyhow::Result<bool> {
+    let key = Secrets(environment).required("STRIPE_SECRET_KEY")?;
+    Ok(SecretKey::new(key.expose())
+        .livemode()
+        .ok_or(latchkey_stripe_gateway::ConfigError::Key)?)
 }
 
 /// The key that seals what is secret in the database.
@@ -118,7 +127,7 @@ impl Instance {
     }
 }
 
-fn derive_policy(config: &Config) -> DerivePolicy {
+pub(crate) fn derive_policy(config: &Config) -> DerivePolicy {
     DerivePolicy {
         renewal_slack_ms: i64::from(config.server.renewal_slack_hours) * time::HOUR,
         past_due_grace_ms: i64::from(config.server.past_due_grace_days) * time::DAY,

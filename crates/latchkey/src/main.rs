@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod instance;
 mod listen;
+mod month;
 
 use std::{io::IsTerminal, process::ExitCode};
 
@@ -70,6 +71,11 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Keys(keys) => runtime(environment, commands::keys::run(&cli.config, &keys, environment)),
         Command::Ban(ban) => runtime(environment, commands::standing::ban(&cli.config, &ban, environment)),
         Command::Unban(unban) => runtime(environment, commands::standing::unban(&cli.config, &unban, environment)),
+        Command::Figures(figures) => runtime(environment, commands::figures::run(&cli.config, &figures, environment)),
+        Command::Invoices(invoices) => runtime(
+            environment,
+            commands::invoices::run(&cli.config, &invoices, environment),
+        ),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
         Command::Strip(strip) => commands::strip::run(&strip),

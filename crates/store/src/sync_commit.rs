@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use latchkey_billing::Invoice;
 use latchkey_entitlement::{AccountId, EventId, Grant, RevocationKind, Source, Timestamp};
 
 use crate::{
     MAX_ROWS, Store, StoreError, capped,
     database::{link::Link, row::Row, value::args},
     grant::{self, Origin},
-    inbox,
+    inbox, invoice,
     outbox::{self, NewEffect},
     revocation, session,
 };
@@ -36,6 +37,8 @@ pub struct SyncCommit {
     pub events_done: Vec<String>,
     /// The customer's subscriptions, for showing.
     pub mirror: Vec<SubscriptionRow>,
+    /// Those of the customer's invoices that were read.
+    pub invoices: Vec<Invoice>,
     /// What an operator should look at; alerts of this customer that are not among them end.
     pub alerts: Vec<String>,
     /// Effects to be stored with their cause.
@@ -148,6 +151,9 @@ impl Store {
                 revocation::add_for(&mut link, &devices, kind, commit.now.seconds() + 1, commit.now).await?;
         }
         write_mirror(&mut link, &commit).await?;
+        for one in &commit.invoices {
+            invoice::put(&mut link, &commit.customer, one, commit.started_at).await?;
+        }
         write_alerts(&mut link, &commit).await?;
         inbox::done(&mut link, &commit.events_done, commit.now).await?;
         for effect in &commit.effects {

@@ -44,7 +44,8 @@ impl SecretKey {
         Self(key.trim().to_owned())
     }
 
-    fn livemode(&self) -> Option<bool> {
+    /// Whether it is of live mode; `None` if it has not the form of a key.
+    pub fn livemode(&self) -> Option<bool> {
         let rest = self.0.strip_prefix("sk_").or_else(|| self.0.strip_prefix("rk_"))?;
         if rest.starts_with("live_") {
             Some(true)
@@ -404,6 +405,14 @@ impl Stripe for Gateway {
         let oldest = |page: &[EventEnvelope]| page.last().map(|last| last.id.clone());
         let pages = self.whole(request, EventEnvelope::from_json, oldest).await?;
         Ok(pages.into_iter().flat_map(|page| page.items).collect())
+    }
+
+    async fn list_invoices(&self, starting_after: Option<&str>) -> Result<Page<Invoice>, StripeError> {
+        let mut request = invoice::ListInvoice::new().limit(PAGE);
+        if let Some(after) = starting_after {
+            request = request.starting_after(after);
+        }
+        Ok(parse_page(&self.get(request.build()).await?, parse_invoice)?)
     }
 
     async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<String>, StripeError> {

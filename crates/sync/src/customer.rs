@@ -104,6 +104,7 @@ impl Sync {
                 events_done: pending.into_iter().map(|event| event.id).collect(),
                 mirror: mirror(&state),
                 alerts: alerts(&derived),
+                invoices: state.invoices.clone(),
                 effects: vec![],
                 deleted: state.deleted,
             })

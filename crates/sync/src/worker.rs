@@ -12,6 +12,8 @@ const IDLE: Duration = Duration::from_secs(1);
 const MAX_CLAIM: u32 = 16;
 /// Life of a claim in milliseconds; a dead worker's customers are free again after it.
 const CLAIM: i64 = 2 * MINUTE;
+/// Pages of older invoices read in one round, until all are read once.
+const FILL_PAGES: u32 = 10;
 /// Events without a customer looked at in one round.
 const MAX_UNASSIGNED: u32 = 100;
 
@@ -28,6 +30,9 @@ impl Sync {
                 reconcile_at = self.clock.now().plus(self.config.reconcile_every.max(10 * SECOND));
                 if let Err(error) = self.reconcile().await {
                     tracing::warn!(%error, "reconciling with Stripe will be tried again");
+                }
+                if let Err(error) = self.fill_invoices(FILL_PAGES).await {
+                    tracing::warn!(%error, "reading older invoices will be tried again");
                 }
             }
             tokio::select! {

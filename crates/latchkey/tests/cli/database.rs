@@ -8,7 +8,7 @@ use crate::program::{Place, postgres, psql};
 const READER: &str = "acc_0197f0b2-7c1e-7000-8000-000000000001";
 
 /// Runs a test on a configured place with a database of each kind.
-fn each_database(test: &str, story: impl Fn(&Place, &str)) {
+pub(crate) fn each_database(test: &str, story: impl Fn(&Place, &str)) {
     let place = Place::configured();
     let url = format!("sqlite:{}", place.path("here.db").display());
     let place = place.set("DATABASE_URL", &url);

@@ -10,6 +10,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod books;
 mod configuration;
 mod database;
 mod demo;

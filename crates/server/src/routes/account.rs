@@ -4,7 +4,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use latchkey_billing::{Next, Subscription};
+use latchkey_billing::{Invoice, Next, Subscription, format_money};
 use latchkey_entitlement::{Grant, SessionId, Source};
 use latchkey_store::Session;
 use serde::Deserialize;
@@ -17,6 +17,9 @@ use crate::{
     server::App,
     view::{self, Page},
 };
+
+/// Invoices that are shown.
+const MAX_INVOICES: usize = 12;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Asked {
@@ -46,6 +49,17 @@ struct SubscriptionView {
     owed: bool,
 }
 
+struct InvoiceView {
+    day: String,
+    amount: String,
+    /// What became of it, in a word.
+    state: &'static str,
+    owed: bool,
+    number: Option<String>,
+    /// Stripe's page of it.
+    url: Option<String>,
+}
+
 struct DeviceView {
     id: String,
     label: String,
@@ -72,6 +86,9 @@ struct AccountPage {
     paid_twice: bool,
     subscriptions: Vec<SubscriptionView>,
     has_customer: bool,
+    invoices: Vec<InvoiceView>,
+    /// Whether there are older ones, which the portal shows.
+    more_invoices: bool,
     devices: Vec<DeviceView>,
     sites: Vec<(String, String)>,
     /// Whether a site was entered from this browser.
@@ -105,6 +122,7 @@ pub(crate) async fn show(
     let bought: Vec<Subscription> = all.into_iter().filter(|own| own.ended_at.is_none()).collect();
     let charged_again = bought.iter().filter(|own| matches!(own.next(), Some(Next::Renews(_))));
     let devices = devices(&app, &reader).await?;
+    let invoices = invoices(&app, &reader).await?;
     let view = AccountPage {
         page: Page::new(&app, &browser),
         email: reader.email().map(|(email, _)| view::masked(email)),
@@ -116,6 +134,8 @@ pub(crate) async fn show(
         paid_twice: charged_again.count() > 1,
         subscriptions: bought.iter().filter_map(|own| subscription(&app, own)).collect(),
         has_customer: !customers.is_empty(),
+        more_invoices: invoices.len() > MAX_INVOICES,
+        invoices: invoices.into_iter().take(MAX_INVOICES).collect(),
         several_customers: {
             let mut paying: Vec<&str> = bought.iter().map(|own| own.customer.as_str()).collect();
             paying.sort_unstable();
@@ -218,6 +238,31 @@ fn subscription(app: &App, own: &Subscription) -> Option<SubscriptionView> {
         may_resume: matches!(next, Next::Ends(_)),
         owed: next == Next::Owed,
     })
+}
+
+/// What was or is to be paid, newest first.
+async fn invoices(app: &App, reader: &Reader) -> Result<Vec<InvoiceView>, Problem> {
+    let all = app.store.invoices_of(&reader.account.id).await?;
+    let view = |invoice: Invoice| {
+        let (state, owed) = match invoice.status.as_deref()? {
+            "paid" if invoice.papers.credited_minor >= invoice.amount_paid_minor => ("given back", false),
+            "paid" if invoice.papers.credited_minor > 0 => ("given back in part", false),
+            "paid" => ("paid", false),
+            "open" => ("to be paid", true),
+            "uncollectible" => ("not paid", false),
+            "void" => ("cancelled", false),
+            _ => return None,
+        };
+        (invoice.papers.total_minor > 0).then(|| InvoiceView {
+            day: view::day(invoice.created),
+            amount: format_money(invoice.papers.total_minor, &invoice.currency),
+            state,
+            owed,
+            number: invoice.number,
+            url: invoice.hosted_invoice_url,
+        })
+    };
+    Ok(all.into_iter().filter_map(view).collect())
 }
 
 /// One entry for each browser: a site is entered through a session on this origin, and ends with it.

@@ -7,8 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, NewCheckout, NewCustomer,
-    NewPrice, Page, Price, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem, SubscriptionStatus,
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Invoice, NewCheckout,
+    NewCustomer, NewPrice, Page, Price, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem,
+    SubscriptionStatus,
 };
 use latchkey_entitlement::{
     Clock, Timestamp,
@@ -268,6 +269,13 @@ impl Stripe for FakeStripe {
 
     async fn list_events(&self, _: Option<&str>) -> Result<Vec<EventEnvelope>, StripeError> {
         Ok(vec![])
+    }
+
+    async fn list_invoices(&self, _: Option<&str>) -> Result<Page<Invoice>, StripeError> {
+        Ok(Page {
+            items: vec![],
+            has_more: false,
+        })
     }
 
     async fn list_customers(&self, _: Option<&str>) -> Result<Page<String>, StripeError> {

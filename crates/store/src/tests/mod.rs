@@ -81,6 +81,7 @@ fn commit(id: &str, customer: &str, owner: &str, account: &AccountId, wanted: Ve
         events_done: vec![],
         mirror: vec![],
         alerts: vec![],
+        invoices: vec![],
         effects: vec![],
         deleted: false,
     }

@@ -7,6 +7,7 @@
     reason = "what fails here fails the test, as it should"
 )]
 
+mod bookkeeping;
 mod deliveries;
 mod oddities;
 mod paying;
