@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod figures;
 pub mod money;
 pub mod next;
+pub mod notice;
 pub mod papers;
 pub mod parse;
 pub mod plan;
@@ -27,6 +28,7 @@ pub use envelope::{EventEnvelope, parse_envelope};
 pub use figures::{Books, Figures, Period, Purchases};
 pub use money::format_money;
 pub use next::Next;
+pub use notice::{Notice, NoticeFacts, NoticeKind, NoticePolicy, notices};
 pub use papers::{InvoiceLine, InvoiceTax, Papers};
 pub use parse::{
     ParseError, parse_customer, parse_invoice, parse_page, parse_price, parse_product, parse_session,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use latchkey_entitlement::Timestamp;
 use serde_json::Value;
+use time::Date;
 
 use crate::{
     api::Page,
@@ -160,6 +161,7 @@ pub fn parse_subscription(json: &Value) -> Result<Subscription, ParseError> {
         metadata: it.metadata()?,
         livemode: it.mode()?,
         default_payment_method: card_in_words(&it),
+        card_expires_at: card_expires_at(&it)?,
     })
 }
 
@@ -178,6 +180,21 @@ fn parse_item(subscription: &Reader<'_>, json: &Value) -> Result<SubscriptionIte
         current_period_start: period("current_period_start")?,
         current_period_end: period("current_period_end")?,
     })
+}
+
+/// A card is good to the end of its month.
+fn card_expires_at(it: &Reader<'_>) -> Result<Option<Timestamp>, ParseError> {
+    let year = it.opt_int("default_payment_method.card.exp_year")?;
+    let month = it.opt_int("default_payment_method.card.exp_month")?;
+    let (Some(year), Some(month)) = (year, month) else {
+        return Ok(None);
+    };
+    let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    let first = i32::try_from(year).ok().and_then(|year| {
+        let month = u8::try_from(month).ok()?.try_into().ok()?;
+        Date::from_calendar_date(year, month, 1).ok()
+    });
+    Ok(first.map(|day| Timestamp::from_seconds(day.midnight().assume_utc().unix_timestamp())))
 }
 
 fn card_in_words(it: &Reader<'_>) -> Option<String> {

@@ -145,6 +145,9 @@ pub struct Subscription {
     pub livemode: bool,
     /// The card in words, such as `Visa •••• 4242`, if it was expanded.
     pub default_payment_method: Option<String>,
+    /// The first moment (UTC) at which that card is no longer good.
+    #[serde(default)]
+    pub card_expires_at: Option<Timestamp>,
 }
 
 /// A Checkout session.

@@ -68,6 +68,7 @@ fn subscription(id: &str, status: &str) -> Subscription {
         metadata: BTreeMap::new(),
         livemode: false,
         default_payment_method: None,
+        card_expires_at: None,
     }
 }
 

@@ -74,6 +74,7 @@ fn subscription(id: &str, price: &str, created: Timestamp) -> Subscription {
         metadata: std::collections::BTreeMap::new(),
         livemode: true,
         default_payment_method: None,
+        card_expires_at: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use latchkey_billing::{DerivePolicy, Plan, PlanPrice, WebhookSecrets};
+use latchkey_billing::{DerivePolicy, NoticePolicy, Plan, PlanPrice, WebhookSecrets};
 use latchkey_entitlement::{Clock, Sites, time};
 use latchkey_server::{Keys, Mailer, Parts, Server, ServerConfig};
 use latchkey_store::Store;
@@ -12,7 +12,7 @@ use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
 use latchkey_token::{SealKey, Secret};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::{Config, Environment, PlanSection, Secrets, setting, without_password};
+use crate::config::{Config, Environment, LettersSection, PlanSection, Secrets, setting, without_password};
 
 /// How often keys are looked at: a rotation is due or was made by another server.
 const KEYS_EVERY: Duration = Duration::from_secs(30);
@@ -94,6 +94,7 @@ impl Instance {
                 derive: derive_policy(config),
                 webhook_secrets: WebhookSecrets::new(outside.webhook_secrets),
                 livemode: outside.livemode,
+                notices: notice_policy(config),
                 reconcile_every: i64::from(config.server.reconcile_minutes) * time::MINUTE,
             },
         );
@@ -131,6 +132,23 @@ pub(crate) fn derive_policy(config: &Config) -> DerivePolicy {
     DerivePolicy {
         renewal_slack_ms: i64::from(config.server.renewal_slack_hours) * time::HOUR,
         past_due_grace_ms: i64::from(config.server.past_due_grace_days) * time::DAY,
+    }
+}
+
+const fn notice_policy(config: &Config) -> NoticePolicy {
+    let LettersSection {
+        receipts,
+        renewal_ahead_days,
+        trial_ending_days,
+        card_expiring_days,
+        access_ended,
+    } = config.letters;
+    NoticePolicy {
+        receipts,
+        renewal_ahead_days,
+        trial_ending_days,
+        card_expiring_days,
+        access_ended,
     }
 }
 

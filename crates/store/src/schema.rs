@@ -31,6 +31,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 11,
         sql: include_str!("../../../migrations/0011_invoice.sql"),
     },
+    Migration {
+        version: 12,
+        sql: include_str!("../../../migrations/0012_notice.sql"),
+    },
 ];
 
 /// Version of the schema in the database, and the newest one that this program knows.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use latchkey_billing::Invoice;
+use latchkey_billing::{Invoice, Notice};
 use latchkey_entitlement::{AccountId, EventId, Grant, RevocationKind, Source, Timestamp};
 
 use crate::{
     MAX_ROWS, Store, StoreError, capped,
     database::{link::Link, row::Row, value::args},
     grant::{self, Origin},
-    inbox, invoice,
+    inbox, invoice, notice,
     outbox::{self, NewEffect},
     revocation, session,
 };
@@ -39,6 +39,8 @@ pub struct SyncCommit {
     pub mirror: Vec<SubscriptionRow>,
     /// Those of the customer's invoices that were read.
     pub invoices: Vec<Invoice>,
+    /// Letters that the customer's state asks for.
+    pub notices: Vec<Notice>,
     /// What an operator should look at; alerts of this customer that are not among them end.
     pub alerts: Vec<String>,
     /// Effects to be stored with their cause.
@@ -155,6 +157,7 @@ impl Store {
             invoice::put(&mut link, &commit.customer, one, commit.started_at).await?;
         }
         write_alerts(&mut link, &commit).await?;
+        notice::plan(&mut link, &commit).await?;
         inbox::done(&mut link, &commit.events_done, commit.now).await?;
         for effect in &commit.effects {
             outbox::add(&mut link, &effect.kind, &effect.payload, commit.now).await?;

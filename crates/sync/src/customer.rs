@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_billing::{CustomerState, Derived, derive};
+use latchkey_billing::{CustomerState, Derived, derive, notices};
 use latchkey_entitlement::{
     AccountId, Grant, GrantId, Source, Timestamp,
     time::{HOUR, SECOND},
@@ -104,6 +104,13 @@ impl Sync {
                 events_done: pending.into_iter().map(|event| event.id).collect(),
                 mirror: mirror(&state),
                 alerts: alerts(&derived),
+                notices: notices(
+                    &state,
+                    &self.config.plans,
+                    &self.config.derive,
+                    &self.config.notices,
+                    now,
+                ),
                 invoices: state.invoices.clone(),
                 effects: vec![],
                 deleted: state.deleted,

@@ -19,7 +19,7 @@ mod worker;
 
 use std::sync::Arc;
 
-use latchkey_billing::{DerivePolicy, Plan, WebhookSecrets};
+use latchkey_billing::{DerivePolicy, NoticePolicy, Plan, WebhookSecrets};
 use latchkey_store::Store;
 use tokio::sync::Notify;
 
@@ -45,6 +45,8 @@ pub struct SyncConfig {
     pub webhook_secrets: WebhookSecrets,
     /// Whether the Stripe key is a live one; events of the other mode are kept and not acted on.
     pub livemode: bool,
+    /// Which letters readers are sent about what they bought.
+    pub notices: NoticePolicy,
     /// How often Stripe's event list is read for what webhooks never told, in milliseconds.
     pub reconcile_every: i64,
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use latchkey_billing::notice::LATEST;
 use latchkey_entitlement::{
     Timestamp,
     time::{HOUR, MINUTE, SECOND},
@@ -21,6 +22,8 @@ const CLAIM: i64 = MINUTE;
 const FIRST_PAUSE: i64 = 10 * SECOND;
 /// Longest pause between two tries, in milliseconds.
 const LONGEST_PAUSE: i64 = HOUR;
+/// Letters handed over at once.
+const MAX_NOTICES: u32 = 100;
 /// Tries after which an effect is given up: about 14 hours, longer than a night without a mail server.
 pub const MAX_EFFECT_TRIES: u32 = 24;
 
@@ -50,6 +53,16 @@ impl Sync {
             self.outbox.notify_one();
         }
         Ok(new)
+    }
+
+    /// Hands letters whose day has come to the outbox. Gives how many.
+    pub async fn post_notices(&self) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let posted = self.store.post_notices(now, now.plus(-LATEST), MAX_NOTICES).await?;
+        if posted > 0 {
+            self.outbox.notify_one();
+        }
+        Ok(posted)
     }
 
     /// Works until `stop` is done; what was begun is finished first. Run it once a process, as a task.

@@ -26,6 +26,9 @@ impl Sync {
             if let Err(error) = self.work_off().await {
                 tracing::warn!(%error, "the inbox worker will try again");
             }
+            if let Err(error) = self.post_notices().await {
+                tracing::warn!(%error, "letters that are due will be tried again");
+            }
             if self.clock.now() >= reconcile_at {
                 reconcile_at = self.clock.now().plus(self.config.reconcile_every.max(10 * SECOND));
                 if let Err(error) = self.reconcile().await {

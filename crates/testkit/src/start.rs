@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use latchkey_billing::{DerivePolicy, Plan, WebhookSecrets};
+use latchkey_billing::{DerivePolicy, NoticePolicy, Plan, WebhookSecrets};
 use latchkey_edge::{Edge, EdgeConfig, Limits, Secret as EdgeSecret, SiteOrigin};
 use latchkey_entitlement::{
     Clock, SiteId, Timestamp,
@@ -14,7 +14,7 @@ use latchkey_server::{Keys, MemoryMailbox, Parts as ServerParts, Secret, Server,
 use latchkey_store::Store;
 use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey};
 use latchkey_stripe_sandbox::{KEY_PREFIX, Sandbox, SandboxClock, SandboxConfig};
-use latchkey_sync::{Ids, Stripe, Sync, SyncConfig};
+use latchkey_sync::{Effects, Ids, Stripe, Sync, SyncConfig};
 use latchkey_token::SealKey;
 use reqwest::{Client, redirect::Policy};
 use tokio::net::TcpListener;
@@ -59,6 +59,7 @@ pub(crate) struct Parts {
     pub(crate) sync: Arc<Sync>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) mailbox: Arc<MemoryMailbox>,
+    pub(crate) effects: Arc<dyn Effects>,
     pub(crate) edge: Arc<Edge>,
     pub(crate) http: Client,
     pub(crate) account_origin: String,
@@ -152,6 +153,7 @@ impl Parts {
             sync,
             keys,
             mailbox,
+            effects: account.effects(),
             edge,
             http: client(),
             account_origin,
@@ -168,6 +170,7 @@ pub(crate) fn sync_config(plans: &[Plan], webhook_secret: &str) -> SyncConfig {
         derive: DerivePolicy::default(),
         webhook_secrets: WebhookSecrets::new([webhook_secret]),
         livemode: false,
+        notices: NoticePolicy::default(),
         reconcile_every: 10 * MINUTE,
     }
 }

@@ -107,6 +107,21 @@ impl World {
         price.expect("every offer has a price").stripe_price.clone()
     }
 
+    /// Hands letters about purchases whose day has come to the mail server. Gives the subjects of all letters to `email` so far.
+    pub async fn posts_letters_to(&self, email: &str) -> Vec<String> {
+        let sync = &self.parts.sync;
+        sync.post_notices().await.expect("the store answers");
+        // What was posted on its day is sent now, whatever the day.
+        sync.work_off_outbox(self.parts.effects.as_ref())
+            .await
+            .expect("the store answers");
+        let letters = self.parts.mailbox.letters().into_iter();
+        letters
+            .filter(|letter| letter.mail.to == email)
+            .map(|letter| letter.mail.subject)
+            .collect()
+    }
+
     /// The link in the newest letter to `email`.
     #[track_caller]
     pub fn link_in_last_letter_to(&self, email: &str) -> Url {
@@ -150,6 +165,7 @@ impl World {
     pub(crate) async fn work(&self) {
         for _ in 0..MAX_ROUNDS {
             let delivered = self.parts.sandbox.deliver_due().await;
+            self.parts.sync.post_notices().await.expect("the store answers");
             match self.parts.sync.work_off().await {
                 Ok(synced) if synced == 0 && delivered == 0 => return,
                 Ok(_) => {}

@@ -176,10 +176,13 @@ impl Demo {
         self.json::<Views>("stats", "/_counts").await.by_page
     }
 
-    /// Letters to one address, the oldest first.
+    /// Letters to one address that have a link to sign in, the oldest first.
     pub(crate) async fn letters(&self, to: &str) -> Vec<Letter> {
         let all: Vec<Letter> = self.json("mail", "/_mails").await;
-        all.into_iter().filter(|letter| letter.to == to).collect()
+        let signs_in = |letter: &Letter| letter.text.contains("/sign-in/link?");
+        all.into_iter()
+            .filter(|letter| letter.to == to && signs_in(letter))
+            .collect()
     }
 }
 

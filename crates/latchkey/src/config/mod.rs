@@ -72,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) stripe: StripeSection,
     #[serde(default)]
     pub(crate) mail: MailSection,
+    #[serde(default)]
+    pub(crate) letters: LettersSection,
     #[serde(default, rename = "site")]
     pub(crate) sites: Vec<SiteSection>,
     #[serde(default, rename = "plan")]
@@ -173,6 +175,29 @@ pub(crate) struct MailSection {
     pub(crate) smtp_host: Option<String>,
     pub(crate) smtp_port: Option<u16>,
     pub(crate) smtp_user: Option<String>,
+}
+
+/// Which letters readers get about what they bought. Days of 0 are none.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LettersSection {
+    pub(crate) receipts: bool,
+    pub(crate) renewal_ahead_days: u32,
+    pub(crate) trial_ending_days: u32,
+    pub(crate) card_expiring_days: u32,
+    pub(crate) access_ended: bool,
+}
+
+impl Default for LettersSection {
+    fn default() -> Self {
+        Self {
+            receipts: true,
+            renewal_ahead_days: 14,
+            trial_ending_days: 3,
+            card_expiring_days: 21,
+            access_ended: true,
+        }
+    }
 }
 
 /// One site: who serves it, and what is decided for it.

@@ -57,6 +57,20 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
             "72 is usual",
         ));
     }
+    let letters = config.letters;
+    for (key, days, most) in [
+        ("letters.renewal_ahead_days", letters.renewal_ahead_days, 90),
+        ("letters.trial_ending_days", letters.trial_ending_days, 30),
+        ("letters.card_expiring_days", letters.card_expiring_days, 60),
+    ] {
+        if days > most {
+            found.push(finding(
+                key,
+                format!("{days} is out of range"),
+                format!("0 for no such letter, otherwise up to {most} days"),
+            ));
+        }
+    }
     found
 }
 

@@ -88,6 +88,7 @@ fn given_a_payer(url: &str, invoices: Vec<Invoice>) {
             events_done: vec![],
             mirror: vec![row],
             invoices,
+            notices: vec![],
             alerts: vec![],
             effects: vec![],
             deleted: false,

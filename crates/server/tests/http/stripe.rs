@@ -112,6 +112,7 @@ impl FakeStripe {
             metadata: session.metadata.clone(),
             livemode: false,
             default_payment_method: Some("Visa •••• 4242".into()),
+            card_expires_at: None,
         };
         state.subscriptions.push(subscription);
     }

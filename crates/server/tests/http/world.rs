@@ -14,7 +14,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use latchkey_billing::{Currency, Interval, Plan, PlanPrice, WebhookSecrets};
+use latchkey_billing::{Currency, Interval, NoticePolicy, Plan, PlanPrice, WebhookSecrets};
 use latchkey_entitlement::{
     Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
     policy::{CommentPolicy, SitePolicy},
@@ -133,6 +133,7 @@ impl World {
             derive: latchkey_billing::DerivePolicy::default(),
             webhook_secrets: WebhookSecrets::new([WEBHOOK_SECRET]),
             livemode: false,
+            notices: NoticePolicy::default(),
             reconcile_every: 600_000,
         };
         let sync = Sync::new(

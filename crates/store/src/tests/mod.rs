@@ -82,6 +82,7 @@ fn commit(id: &str, customer: &str, owner: &str, account: &AccountId, wanted: Ve
         mirror: vec![],
         alerts: vec![],
         invoices: vec![],
+        notices: vec![],
         effects: vec![],
         deleted: false,
     }

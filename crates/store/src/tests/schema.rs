@@ -21,6 +21,7 @@ async fn an_empty_database_is_migrated_once_however_many_ask() {
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_with_advice() {
     for fixture in stores().await {
+        let newest = fixture.store.schema().await.unwrap().known;
         let mut link = fixture.store.write().await.unwrap();
         link.script("INSERT INTO schema_version (version) VALUES (4711)")
             .await
@@ -29,7 +30,7 @@ async fn a_database_of_a_newer_version_is_refused_with_advice() {
         for error in [Store::open(&fixture.url).await.map(drop), fixture.store.migrate().await] {
             let error = error.unwrap_err();
             assert!(
-                matches!(error, StoreError::NewerSchema { found: 4711, known: 4 }),
+                matches!(error, StoreError::NewerSchema { found: 4711, known } if known == newest),
                 "{error:?}"
             );
             assert!(error.to_string().contains("start the newer program"), "{error}");

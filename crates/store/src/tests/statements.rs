@@ -1,7 +1,7 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, enter_code, grant, inbox, invoice, key, limit, login, outbox,
-    plan, prune, revocation, schema, session, setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, enter_code, grant, inbox, invoice, key, limit, login, notice,
+    outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -28,6 +28,7 @@ async fn every_statement_is_understood_by_both_databases() {
         ("standing", standing::STATEMENTS),
         ("sync_commit", sync_commit::STATEMENTS),
         ("invoice", invoice::STATEMENTS),
+        ("notice", notice::STATEMENTS),
     ];
     for fixture in stores().await {
         let mut refused = vec![];

@@ -9,6 +9,7 @@
 
 mod bookkeeping;
 mod deliveries;
+mod notices;
 mod oddities;
 mod paying;
 mod renewals;
