@@ -6,6 +6,7 @@
 //! told again by its number.
 
 mod counters;
+mod mail;
 mod oracle;
 mod plan;
 mod process;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -18,7 +18,7 @@ use latchkey_stripe_sandbox::{Sandbox, SandboxClock};
 use latchkey_sync::{Stripe, Sync, SyncConfig};
 use tokio::sync::Notify;
 
-use super::{counters::Counters, turns::hand_over};
+use super::{counters::Counters, mail::Mail, turns::hand_over};
 use crate::SeededIds;
 
 /// A place at which a process can be struck.
@@ -66,6 +66,7 @@ pub(super) struct Mortal {
     dead: AtomicBool,
     death: Notify,
     counters: Arc<Counters>,
+    unsure: Arc<AtomicU32>,
 }
 
 impl Mortal {
@@ -92,7 +93,11 @@ impl Mortal {
         let Some(blow) = struck else { return false };
         let word = if blow == Blow::Dies { "dies" } else { "fails" };
         self.counters.count(&format!("{word} {}", point.name()));
-        self.counters.count(&format!("{word} {}: {}", point.name(), place()));
+        let place = place();
+        if place == "outbox" {
+            self.unsure.fetch_add(1, Ordering::SeqCst);
+        }
+        self.counters.count(&format!("{word} {}: {place}", point.name()));
         if blow == Blow::Dies {
             self.dead.store(true, Ordering::SeqCst);
             self.death.notify_one();
@@ -197,6 +202,9 @@ pub(super) struct Machine {
     pub(super) store: Store,
     pub(super) stripe_key: String,
     pub(super) counters: Arc<Counters>,
+    pub(super) mail: Mail,
+    /// How often a process was struck while it noted what became of a letter.
+    pub(super) unsure: Arc<AtomicU32>,
 }
 
 /// A running process.
@@ -216,6 +224,7 @@ impl Process {
             dead: AtomicBool::new(false),
             death: Notify::new(),
             counters: Arc::clone(&machine.counters),
+            unsure: Arc::clone(&machine.unsure),
         });
         let skew = Arc::new(AtomicI64::new(0));
         let clock: Arc<dyn Clock> = Arc::new(SimulatedClock {

@@ -1,6 +1,6 @@
 //! What must hold once the dust has settled.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::atomic::Ordering};
 
 use latchkey_billing::ACCOUNT_KEY;
 use latchkey_server::hash;
@@ -18,6 +18,8 @@ const MAX_ROUNDS: usize = 40;
 const ROUND: i64 = 3 * 60_000;
 /// How long Stripe keeps an idempotency key, in seconds.
 const KEY_LIFE: i64 = 86_400;
+/// Within which time a letter is worth sending at all, in seconds, less what settling takes.
+const RECENT: i64 = 2 * 86_400;
 const GOOD_CARD: &str = "4242424242424242";
 
 impl Town {
@@ -109,6 +111,7 @@ impl Town {
             }
         }
         self.nothing_is_made_twice()?;
+        self.letters_are_right().await?;
         // The same once more changes nothing.
         for number in 0..self.readers.len() {
             for customer in self.customers_of(number).await {
@@ -137,6 +140,50 @@ impl Town {
                 return Err(format!(
                     "reader {number} was made a customer twice within a day: {made:?}"
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is to be told was told, nothing else was, and nothing twice but where nobody knows whether it went out.
+    async fn letters_are_right(&self) -> Result<(), String> {
+        let sent = self.machine.mail.sent();
+        let twice: u32 = sent.values().map(|times| times - 1).sum();
+        let unsure = self.machine.unsure.load(Ordering::SeqCst);
+        if twice > unsure {
+            return Err(format!(
+                "{twice} letters went out twice, and {unsure} may have: {sent:?}"
+            ));
+        }
+        let now = self.now().seconds();
+        for reader in 0..self.readers.len() {
+            let subscriptions = self.subscriptions_of(reader).await;
+            for invoice in self.invoices_of(reader).await {
+                let (id, customer) = (invoice["id"].as_str().unwrap(), invoice["customer"].as_str().unwrap());
+                let whole = self
+                    .calls("GET", &format!("/v1/customers/{customer}"), &[])
+                    .unwrap_or_default();
+                if whole["deleted"] == true {
+                    // Nobody knows any more what it was; nothing is written about it.
+                    continue;
+                }
+                let letter = |kind: &str, more: &str| sent.contains_key(&format!("{customer}.{kind}.{id}{more}"));
+                let subscription = &invoice["parent"]["subscription_details"]["subscription"];
+                let of = subscriptions.iter().find(|it| it["id"] == *subscription);
+                let paid_at = invoice["status_transitions"]["paid_at"].as_i64();
+                let paid = invoice["status"] == "paid" && invoice["amount_paid"].as_i64() > Some(0);
+                if paid && paid_at.is_some_and(|at| now - at < RECENT) && !letter("receipt", "") {
+                    return Err(format!("reader {reader} has no receipt for {id}"));
+                }
+                if !paid && letter("receipt", "") {
+                    return Err(format!("reader {reader} has a receipt for {id}, which is not paid"));
+                }
+                let attempts = invoice["attempt_count"].as_i64().unwrap_or(0);
+                let failed = invoice["status"] == "open" && attempts > 0;
+                let retried = of.is_some_and(|it| it["status"] == "past_due");
+                if failed && retried && !letter("payment_failed", &format!("#{attempts}")) {
+                    return Err(format!("reader {reader} was not told that {id} failed"));
+                }
             }
         }
         Ok(())

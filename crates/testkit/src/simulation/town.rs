@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::{
     Place,
     counters::Counters,
+    mail::Mail,
     plan::{MAX_READERS, SERVERS, Step},
     process::{Machine, Process},
     turns::at_once,
@@ -91,6 +92,8 @@ impl Town {
             store,
             stripe_key,
             counters,
+            mail: Mail::default(),
+            unsure: Arc::default(),
         };
         let readers = (0..MAX_READERS)
             .map(|number| Reader {
@@ -440,15 +443,27 @@ impl Town {
     /// Whether it came through.
     pub(super) async fn works(&self, server: usize) -> bool {
         let server = &self.servers[server];
-        match server.runs(server.sync.work_off()).await {
+        let synced = match server.runs(server.sync.work_off()).await {
             Some(Ok(synced)) => {
                 self.counters().add("synced by the worker", synced.into());
-                return true;
+                true
             }
-            Some(Err(_)) => self.counters().count("the worker was held up"),
+            Some(Err(_)) => {
+                self.counters().count("the worker was held up");
+                false
+            }
+            None => false,
+        };
+        let letters = async {
+            server.sync.post_notices().await?;
+            server.sync.work_off_outbox(&self.machine.mail).await
+        };
+        match server.runs(letters).await {
+            Some(Ok(sent)) => self.counters().add("letters", sent.into()),
+            Some(Err(_)) => self.counters().count("letters were held up"),
             None => {}
         }
-        false
+        synced
     }
 
     /// Whether it came through.
