@@ -35,18 +35,21 @@ pub enum NoticeKind {
     TrialEnding,
     /// The card expires before the next payment.
     CardExpiring,
+    /// Somebody asked for the end, which comes with the running period.
+    CancellationReceived,
     /// What was paid for has ended.
     AccessEnded,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Receipt,
         Self::PaymentFailed,
         Self::RenewalAhead,
         Self::TrialEnding,
         Self::CardExpiring,
+        Self::CancellationReceived,
         Self::AccessEnded,
     ];
 
@@ -58,6 +61,7 @@ impl NoticeKind {
             Self::RenewalAhead => "renewal_ahead",
             Self::TrialEnding => "trial_ending",
             Self::CardExpiring => "card_expiring",
+            Self::CancellationReceived => "cancellation_received",
             Self::AccessEnded => "access_ended",
         }
     }
@@ -90,6 +94,8 @@ pub struct NoticeFacts {
     pub amount: Option<(i64, String)>,
     /// The day that it is about: of the charge, of the end.
     pub day: Option<Timestamp>,
+    /// When somebody asked for it.
+    pub asked: Option<Timestamp>,
     /// When collecting is tried again.
     pub again: Option<Timestamp>,
     /// Until when access lasts all the same.
@@ -149,6 +155,7 @@ pub fn notices(
         all.extend(own.renewal_ahead(policy));
         all.extend(own.trial_ending(policy));
         all.extend(own.card_expiring(policy));
+        all.extend(own.cancellation_received());
         if policy.access_ended {
             all.extend(own.access_ended());
         }
@@ -258,6 +265,20 @@ impl Own<'_> {
         };
         let cause = format!("{}@{}", self.subscription.id, expires.seconds());
         Some(self.notice(NoticeKind::CardExpiring, cause, expires.plus(-days * DAY), facts))
+    }
+
+    /// A confirmation with the time, wherever it was asked for: here, in the portal, or by the publisher in Stripe.
+    fn cancellation_received(&self) -> Option<Notice> {
+        let it = self.subscription;
+        let Some(Next::Ends(end)) = it.next() else { return None };
+        let asked = it.canceled_at?;
+        let facts = NoticeFacts {
+            day: Some(end),
+            asked: Some(asked),
+            ..NoticeFacts::default()
+        };
+        let cause = format!("{}@{}", it.id, asked.seconds());
+        Some(self.notice(NoticeKind::CancellationReceived, cause, asked, facts))
     }
 
     fn access_ended(&self) -> Option<Notice> {

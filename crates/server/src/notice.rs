@@ -4,7 +4,10 @@ use askama::Template;
 use latchkey_billing::{NoticeFacts, NoticeKind, format_money};
 use latchkey_entitlement::Timestamp;
 
-use crate::{Mail, Problem, view::day};
+use crate::{
+    Mail, Problem,
+    view::{day, moment},
+};
 
 #[derive(Template)]
 #[template(path = "letter_notice.html")]
@@ -42,9 +45,13 @@ pub(crate) fn mail(
     publication: &str,
     account: &str,
 ) -> Result<Mail, Problem> {
-    let Said { subject, lines, button } = said(kind, facts, publication, account);
     let why = format!("this address was given when {publication} was paid for");
-    let (lines, button, why) = (lines.as_slice(), button.as_ref(), why.as_str());
+    laid_out(to, said(kind, facts, publication, account), publication, account, &why)
+}
+
+fn laid_out(to: &str, said: Said, publication: &str, account: &str, why: &str) -> Result<Mail, Problem> {
+    let Said { subject, lines, button } = said;
+    let (lines, button) = (lines.as_slice(), button.as_ref());
     let wrong = |error: askama::Error| Problem::internal(&error);
     Ok(Mail {
         to: to.to_owned(),
@@ -70,6 +77,45 @@ pub(crate) fn mail(
     })
 }
 
+/// The letter with which somebody ends what is paid for under an address, without signing in. `link` is none if nothing is.
+pub(crate) fn leave(
+    to: &str,
+    link: Option<&str>,
+    hours: i64,
+    publication: &str,
+    account: &str,
+) -> Result<Mail, Problem> {
+    let said = match link {
+        Some(link) => Said {
+            subject: format!("End your subscription to {publication}"),
+            lines: vec![
+                format!(
+                    "With this link you end what is paid for under this address, without signing in. It holds for {hours} hours."
+                ),
+                "Opening it shows a page first; nothing ends until you press its button.".to_owned(),
+            ],
+            button: Some(("End a subscription".to_owned(), link.to_owned())),
+        },
+        None => Said {
+            subject: format!("No subscription to {publication} under this address"),
+            lines: vec![
+                format!(
+                    "Somebody, probably you, wants to end a subscription to {publication}. None is paid for under this address."
+                ),
+                "Perhaps it was another address: it is the one to which your receipts come.".to_owned(),
+            ],
+            button: None,
+        },
+    };
+    laid_out(
+        to,
+        said,
+        publication,
+        account,
+        "somebody asked for it with this address",
+    )
+}
+
 fn said(kind: NoticeKind, facts: &NoticeFacts, publication: &str, account: &str) -> Said {
     let plan = facts.plan.as_deref().unwrap_or("your subscription");
     let amount = facts
@@ -92,24 +138,7 @@ fn said(kind: NoticeKind, facts: &NoticeFacts, publication: &str, account: &str)
             ],
             button: invoice("Invoice and receipt"),
         },
-        NoticeKind::PaymentFailed => {
-            let mut lines = vec![format!("Your payment of {amount} for {plan} did not go through{with}.")];
-            if let Some(until) = facts.kept_until {
-                lines.push(format!("You keep what you have until {}.", day(until)));
-            }
-            lines.push(match facts.again {
-                Some(again) => format!(
-                    "It is tried again on {}. If the card is in order, you need not do anything; otherwise please pay here, or change the card.",
-                    day(again)
-                ),
-                None => "It is not tried again by itself. You can pay here, or with another card.".to_owned(),
-            });
-            Said {
-                subject: format!("Your payment for {publication} did not go through"),
-                lines,
-                button: invoice("Pay now").or(card_button),
-            }
-        }
+        NoticeKind::PaymentFailed => failed(facts, plan, &amount, &with, publication, account),
         NoticeKind::RenewalAhead => Said {
             subject: format!("{publication}: your subscription is renewed{}", on(facts.day)),
             lines: vec![
@@ -139,6 +168,20 @@ fn said(kind: NoticeKind, facts: &NoticeFacts, publication: &str, account: &str)
             )],
             button: card_button,
         },
+        NoticeKind::CancellationReceived => Said {
+            subject: format!("{publication}: your cancellation is confirmed"),
+            lines: vec![
+                format!(
+                    "Your cancellation of {plan} was received on {}.",
+                    facts.asked.map(moment).unwrap_or_default()
+                ),
+                format!(
+                    "It ends{}. You keep everything until then, and nothing more is charged.",
+                    on(facts.day)
+                ),
+            ],
+            button: None,
+        },
         NoticeKind::AccessEnded => Said {
             subject: format!("{publication}: your subscription has ended"),
             lines: vec![
@@ -147,5 +190,27 @@ fn said(kind: NoticeKind, facts: &NoticeFacts, publication: &str, account: &str)
             ],
             button: Some(("See the plans".to_owned(), account.to_owned())),
         },
+    }
+}
+
+fn failed(facts: &NoticeFacts, plan: &str, amount: &str, with: &str, publication: &str, account: &str) -> Said {
+    let mut lines = vec![format!("Your payment of {amount} for {plan} did not go through{with}.")];
+    if let Some(until) = facts.kept_until {
+        lines.push(format!("You keep what you have until {}.", day(until)));
+    }
+    lines.push(match facts.again {
+                Some(again) => format!(
+                    "It is tried again on {}. If the card is in order, you need not do anything; otherwise please pay here, or change the card.",
+                    day(again)
+                ),
+                None => "It is not tried again by itself. You can pay here, or with another card.".to_owned(),
+            });
+    Said {
+        subject: format!("Your payment for {publication} did not go through"),
+        lines,
+        button: facts.url.clone().map_or_else(
+            || Some(("Change the card".to_owned(), account.to_owned())),
+            |url| Some(("Pay now".to_owned(), url)),
+        ),
     }
 }

@@ -7,6 +7,7 @@ mod account_portal;
 mod account_prove;
 mod account_subscription;
 mod assets;
+mod cancel;
 mod checkout;
 mod comments;
 mod devices;
@@ -58,6 +59,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/account/portal", post(account_portal::open))
         .route("/account/prove", post(account_prove::ask))
         .route("/account/subscription", post(account_subscription::change))
+        .route("/cancel", get(cancel::show).post(cancel::ask))
+        .route("/cancel/link", get(cancel::show_link).post(cancel::confirm))
         .route("/account/devices", post(devices::sign_out))
         .route("/assets/latchkey.css", get(assets::stylesheet))
         .route("/.well-known/jwks.json", get(jwks::show))

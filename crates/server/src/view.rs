@@ -48,6 +48,14 @@ pub(crate) fn day(at: Timestamp) -> String {
     written.map_or_else(String::new, |at| format!("{} {} {}", at.day(), at.month(), at.year()))
 }
 
+/// `24 November 2026, 09:05 UTC`.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let written = time::OffsetDateTime::from_unix_timestamp(at.seconds()).ok();
+    written.map_or_else(String::new, |time| {
+        format!("{}, {:02}:{:02} UTC", day(at), time.hour(), time.minute())
+    })
+}
+
 /// The text with a capital letter at its start.
 pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();

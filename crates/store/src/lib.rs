@@ -15,6 +15,7 @@ mod grant;
 mod inbox;
 mod invoice;
 mod key;
+mod leave_link;
 mod limit;
 mod login;
 mod notice;

@@ -26,6 +26,7 @@ impl Store {
             (REVOCATIONS, 0),
             (ENTER_CODES, KEEP_LOGINS),
             (LOGINS, KEEP_LOGINS),
+            (LEAVE_LINKS, KEEP_LOGINS),
             (ATTEMPTS, KEEP_ATTEMPTS),
             (EVENTS, KEEP_EVENTS),
             (EFFECTS, KEEP_EFFECTS),
@@ -45,6 +46,7 @@ crate::statements! {
     REVOCATIONS = "DELETE FROM revocation WHERE number IN (SELECT number FROM revocation WHERE expires_at <= $1 ORDER BY number LIMIT $2)";
     ENTER_CODES = "DELETE FROM enter_code WHERE code_hash IN (SELECT code_hash FROM enter_code WHERE expires_at <= $1 LIMIT $2)";
     LOGINS = "DELETE FROM login WHERE id IN (SELECT id FROM login WHERE expires_at <= $1 LIMIT $2)";
+    LEAVE_LINKS = "DELETE FROM leave_link WHERE link_hash IN (SELECT link_hash FROM leave_link WHERE expires_at <= $1 LIMIT $2)";
     ATTEMPTS = "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE created_at <= $1 LIMIT $2)";
     EVENTS = "DELETE FROM stripe_event WHERE id IN (SELECT id FROM stripe_event WHERE state = 'done' AND done_at <= $1 LIMIT $2)";
     EFFECTS = "DELETE FROM outbox_effect WHERE id IN (SELECT id FROM outbox_effect WHERE state = 'done' AND done_at <= $1 LIMIT $2)";

@@ -35,6 +35,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 12,
         sql: include_str!("../../../migrations/0012_notice.sql"),
     },
+    Migration {
+        version: 13,
+        sql: include_str!("../../../migrations/0013_leave_link.sql"),
+    },
 ];
 
 /// Version of the schema in the database, and the newest one that this program knows.

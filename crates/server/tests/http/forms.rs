@@ -24,6 +24,8 @@ async fn a_form_without_its_token_or_from_another_website_is_refused() {
             "/account/devices",
             "/account/subscription",
             "/account/prove",
+            "/cancel",
+            "/cancel/link",
         ] {
             assert_eq!(
                 browser.post(path, &bare).await.status,

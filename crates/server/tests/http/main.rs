@@ -12,6 +12,7 @@ mod browser;
 mod feed;
 mod forms;
 mod hand_over;
+mod leaving;
 mod letters;
 mod logs;
 mod machines;

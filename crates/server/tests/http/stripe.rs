@@ -74,6 +74,24 @@ impl FakeStripe {
             .collect()
     }
 
+    /// Whether every subscription is set to end.
+    pub(crate) fn is_set_to_end(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        state.subscriptions.iter().all(|own| own.cancel_at_period_end)
+    }
+
+    /// The subscription of the customer with this address.
+    pub(crate) fn subscription_of(&self, email: &str) -> String {
+        let state = self.state.lock().unwrap();
+        let number = state
+            .customers
+            .iter()
+            .position(|(_, own)| own.as_deref() == Some(email));
+        let customer = format!("cus_{}", number.expect("a customer"));
+        let own = state.subscriptions.iter().find(|own| own.customer == customer);
+        own.expect("a subscription").id.clone()
+    }
+
     pub(crate) fn customers(&self) -> usize {
         self.state.lock().unwrap().customers.len()
     }
@@ -260,6 +278,7 @@ impl Stripe for FakeStripe {
         if let SubscriptionChange::CancelAtPeriodEnd(cancel) = change {
             own.cancel_at_period_end = cancel;
             own.cancel_at = cancel.then(|| own.items[0].current_period_end);
+            own.canceled_at = cancel.then(|| self.clock.now());
         }
         Ok(own.clone())
     }

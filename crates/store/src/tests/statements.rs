@@ -1,7 +1,7 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, enter_code, grant, inbox, invoice, key, limit, login, notice,
-    outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, enter_code, grant, inbox, invoice, key, leave_link, limit,
+    login, notice, outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -16,6 +16,7 @@ async fn every_statement_is_understood_by_both_databases() {
         ("grant", grant::STATEMENTS),
         ("inbox", inbox::STATEMENTS),
         ("key", key::STATEMENTS),
+        ("leave_link", leave_link::STATEMENTS),
         ("limit", limit::STATEMENTS),
         ("login", login::STATEMENTS),
         ("outbox", outbox::STATEMENTS),
