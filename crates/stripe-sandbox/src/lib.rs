@@ -10,6 +10,7 @@
 // A Checkout session is one `json!` of many keys, which the macro walks through recursively.
 #![recursion_limit = "256"]
 
+mod account;
 mod api;
 mod card;
 mod checkout;
@@ -37,6 +38,7 @@ mod params;
 mod pay;
 mod plan_change;
 mod portal;
+mod portal_configuration;
 mod price;
 mod product;
 mod sandbox;
