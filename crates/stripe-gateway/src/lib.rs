@@ -4,11 +4,14 @@
 //! retries without a stored key and its parsers fail on one missing field.
 
 mod answer;
+mod events;
 mod gateway;
 mod key;
+mod setup;
 mod transport;
 mod wire;
 
+pub use events::PulledEvents;
 pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, SecretKey};
 pub use key::KeyAccount;
 pub use transport::{
