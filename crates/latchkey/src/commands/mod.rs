@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod edge;
 pub(crate) mod init;
 pub(crate) mod keys;
@@ -10,3 +11,4 @@ pub(crate) mod online;
 pub(crate) mod serve;
 pub(crate) mod standing;
 pub(crate) mod strip;
+pub(crate) mod stripe;

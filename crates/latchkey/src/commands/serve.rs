@@ -40,6 +40,10 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
         secrets.required("STRIPE_SECRET_KEY")?.expose(),
         config.stripe.base_url.clone(),
     )?;
+    let gateway = match &config.stripe.portal_configuration {
+        Some(id) => gateway.with_portal_configuration(id),
+        None => gateway,
+    };
     let outside = Outside {
         livemode: gateway.livemode(),
         stripe: Arc::new(gateway),

@@ -13,9 +13,12 @@
 mod configuration;
 mod database;
 mod demo;
+mod doctor;
 mod help;
+mod listen;
 mod online;
 mod outside;
 mod program;
 mod running;
+mod setup;
 mod strip;
