@@ -25,6 +25,8 @@ use crate::{
     product, subscription_api,
 };
 
+/// The name of the major release that [`API_VERSION`] belongs to.
+const MAJOR_RELEASE: &str = "endive";
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// An answer of the API.
@@ -176,10 +178,13 @@ impl Sandbox {
             )));
         }
         match header(headers, "stripe-version") {
-            Some(version) if version != API_VERSION => Err(ApiError::invalid(
-                format!("Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION} only."),
-                None,
-            )),
+            // Later versions of the same major release only add (docs.stripe.com/api/versioning), and nothing is added here.
+            Some(version) if version.split_once('.').map(|(_, major)| major) != Some(MAJOR_RELEASE) => {
+                Err(ApiError::invalid(
+                    format!("Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION} only."),
+                    None,
+                ))
+            }
             _ => Ok(()),
         }
     }
