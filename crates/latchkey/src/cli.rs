@@ -256,6 +256,11 @@ pub(crate) enum StripeCommand {
     Setup(StripeSetup),
     /// Pull Stripe's events into the inbox: for a machine that Stripe cannot reach.
     Listen(StripeListen),
+    /// Record what Stripe's test mode answers to a fixed list of calls, to compare the sandbox with.
+    Record(StripeRecord),
+    /// Play a recording to the sandbox, and say where its answers differ.
+    #[cfg(feature = "demo")]
+    Replay(StripeReplay),
 }
 
 #[derive(Debug, Args)]
@@ -300,6 +305,32 @@ pub(crate) struct StripeListen {
     /// Stop once nothing new is left.
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+const RECORD_HELP: &str = "\
+Examples:
+  latchkey stripe record --out stripe.jsonl    what Stripe's test mode answers, one call a line
+  latchkey stripe replay stripe.jsonl          the same calls to the sandbox, and where its answers differ
+
+It needs a test key, makes a customer, a price, a subscription with Stripe's test card and a refund, and deletes
+or archives them again. Nothing in it moves money. Read the file before you give it away: keys, addresses, names,
+card numbers, addresses of pages and everything that is not known to be harmless are taken out, ids are numbered.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RECORD_HELP)]
+pub(crate) struct StripeRecord {
+    /// The recording: a new file, one call a line. Keys, addresses, names, card numbers and tokens are taken out.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+#[command(after_help = RECORD_HELP)]
+pub(crate) struct StripeReplay {
+    /// A recording that `latchkey stripe record` wrote.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) recording: PathBuf,
 }
 
 const DOCTOR_HELP: &str = "\

@@ -21,8 +21,8 @@ use crate::params::Params;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::{
-    account, card, checkout_api, customer, endpoint, expand, intent, invoice_api, portal, portal_configuration, price,
-    product, subscription_api,
+    account, card, card_attach, checkout_api, customer, endpoint, expand, intent, invoice_api, portal,
+    portal_configuration, price, product, subscription_api,
 };
 
 /// The name of the major release that [`API_VERSION`] belongs to.
@@ -335,6 +335,7 @@ fn write(state: &mut State, p: &Params, path: &[&str]) -> Option<ApiResult> {
         ["checkout", "sessions", id, "expire"] => checkout_api::expire(state, p, id),
         ["subscriptions"] => subscription_api::create(state, p),
         ["subscriptions", id] => subscription_api::update(state, p, id),
+        ["payment_methods", id, "attach"] => card_attach::attach(state, p, id),
         ["invoices", id, "pay"] => invoice_api::pay(state, p, id),
         ["invoices", id, "void"] => invoice_api::void(state, p, id),
         ["billing_portal", "sessions"] => portal::create(state, p),

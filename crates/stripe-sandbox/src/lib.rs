@@ -13,6 +13,7 @@
 mod account;
 mod api;
 mod card;
+mod card_attach;
 mod checkout;
 mod checkout_api;
 mod clock;

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 const KEY: &str = "sk_test_sandbox_sdks0123456789";
 /// How long a flow may take; it takes about two seconds.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The folder into which `tests/run` installed the SDKs; `None`, said loudly, where it did not.
 #[expect(clippy::disallowed_methods, reason = "tests/run says where the SDKs are")]

@@ -78,10 +78,14 @@ fn tell(what: &str, tried: &Tried) -> u32 {
     0
 }
 
-pub(super) async fn database(url: &str) -> Tried {
+/// Whether it is a SQLite file that is not there: opening would make it.
+pub(super) fn is_absent(url: &str) -> bool {
     let file = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-    // Opening would make the file.
-    if file.is_some_and(|file| !file.is_empty() && file != ":memory:" && !Path::new(file).exists()) {
+    file.is_some_and(|file| !file.is_empty() && file != ":memory:" && !Path::new(file).exists())
+}
+
+pub(super) async fn database(url: &str) -> Tried {
+    if is_absent(url) {
         return Finding(
             "the file is not there yet".to_owned(),
             "`latchkey migrate` makes it, and so does `latchkey serve`",

@@ -168,7 +168,7 @@ fn every_check_runs_although_others_fail() {
         .place()
         .set("STRIPE_SECRET_KEY", "sk_test_sandbox_hunter2other")
         .set("LATCHKEY_MAIL__SMTP_PORT", &free_port().to_string())
-        .set("DATABASE_URL", "sqlite:not/there.db");
+        .set("DATABASE_URL", "sqlite:absent.db");
     place.run(&DOCTOR).is(4).says(&[
         "finding  database: the file is not there yet",
         "finding  Stripe key: Stripe does not accept the secret key",
@@ -182,6 +182,7 @@ fn every_check_runs_although_others_fail() {
         "skipped  webhook route",
         "Found: 3.",
     ]);
+    assert!(!place.path("absent.db").exists(), "looking made a database");
     place.edit(&[("publication = ", "publicaton = ")]).run(&DOCTOR).is(3);
 }
 

@@ -19,6 +19,7 @@ mod listen;
 mod online;
 mod outside;
 mod program;
+mod record;
 mod running;
 mod setup;
 mod strip;

@@ -15,7 +15,7 @@ use crate::{
     commands::{
         online::{
             Tried::{self, Finding, Fine, Note, Skipped},
-            account, compared, key, mode, price_name, stripe_help, webhook_secret,
+            account, compared, is_absent, key, mode, price_name, stripe_help, webhook_secret,
         },
         stripe::endpoint_url,
     },
@@ -114,6 +114,9 @@ async fn secret(config: &Config, environment: &Environment, gateway: Option<&Gat
     let form = webhook_secret(environment);
     if !matches!(form, Fine(_)) {
         return form;
+    }
+    if is_absent(&config.database.url) {
+        return Skipped("the database is not there, see above");
     }
     let Ok(store) = Store::open(&config.database.url).await else {
         return Skipped("the database is not there, see above");

@@ -2,6 +2,10 @@
 
 mod listen;
 mod make;
+mod record;
+#[cfg(feature = "demo")]
+mod replay;
+mod secret;
 mod setup;
 mod toml_file;
 
@@ -22,6 +26,9 @@ pub(crate) async fn run(file: &Path, command: &StripeCommand, environment: &Envi
     match command {
         StripeCommand::Setup(options) => setup::run(file, options, environment).await,
         StripeCommand::Listen(options) => listen::run(file, options, environment).await,
+        StripeCommand::Record(options) => record::run(file, options, environment).await,
+        #[cfg(feature = "demo")]
+        StripeCommand::Replay(options) => replay::run(options).await,
     }
 }
 

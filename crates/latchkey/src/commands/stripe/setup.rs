@@ -1,23 +1,22 @@
 //! `latchkey stripe setup`: makes in Stripe what the configuration needs, once.
 
 use std::{
-    fs::{File, OpenOptions},
     io::{IsTerminal, Write},
-    os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use latchkey_billing::{
-    EndpointChange, EndpointSecret, FoundInStripe, MADE_KEY, MAX_KEYS, Made, Plan, PortalConfiguration, PortalFeatures,
-    Standing, StripeSetup, WebhookEndpoint, endpoint_standing, format_money, lookup_key, portal_standing,
-    price_standing, product_standing,
+    EndpointChange, FoundInStripe, MADE_KEY, MAX_KEYS, Made, Plan, PortalConfiguration, PortalFeatures, Standing,
+    StripeSetup, WebhookEndpoint, endpoint_standing, format_money, lookup_key, portal_standing, price_standing,
+    product_standing,
 };
 use latchkey_entitlement::{Clock, time::HOUR};
 use latchkey_stripe_gateway::STRIPE_VERSION;
 
 use super::{
     make::{Fresh, make, new_endpoint},
+    secret::{Room, is_free},
     told,
     toml_file::{self, Ids},
     way,
@@ -40,19 +39,6 @@ pub(crate) fn endpoint_url(config: &Config) -> String {
 /// Where the portal leads back to.
 fn return_url(config: &Config) -> String {
     format!("{}/account", config.issuer())
-}
-
-/// Whether nothing is kept there: no file, or the empty one of a run that died.
-fn is_free(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).map_or(true, |file| file.is_file() && file.len() == 0)
-}
-
-/// A file that its owner alone reads, at a place that is free.
-fn new_file(path: &Path) -> std::io::Result<File> {
-    if path.exists() && is_free(path) {
-        std::fs::remove_file(path)?;
-    }
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// What was found, read once.
@@ -163,16 +149,33 @@ impl Told {
     }
 }
 
-/// Real money is near: somebody has to say yes.
-fn confirm(livemode: bool, options: &Options) -> anyhow::Result<()> {
-    if !livemode || options.yes {
-        return Ok(());
+/// Whether somebody has to be asked, or nothing may be made at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Consent {
+    Given,
+    Asked,
+    Impossible,
+}
+
+/// Real money is near in live mode: somebody has to say yes.
+const fn consent(livemode: bool, yes: bool, terminal: bool) -> Consent {
+    match (livemode && !yes, terminal) {
+        (false, _) => Consent::Given,
+        (true, true) => Consent::Asked,
+        (true, false) => Consent::Impossible,
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(setting(
-            "this is a live key and nobody is there to ask; nothing was made\n  help: look with --dry-run, then say --yes",
-        )
-        .into());
+}
+
+fn confirm(livemode: bool, options: &Options) -> anyhow::Result<()> {
+    match consent(livemode, options.yes, std::io::stdin().is_terminal()) {
+        Consent::Given => return Ok(()),
+        Consent::Impossible => {
+            return Err(setting(
+                "this is a live key and nobody is there to ask; nothing was made\n  help: look with --dry-run, then say --yes",
+            )
+            .into());
+        }
+        Consent::Asked => {}
     }
     print!("\nMake and change this in LIVE mode? Type yes: ");
     std::io::stdout().flush()?;
@@ -182,14 +185,6 @@ fn confirm(livemode: bool, options: &Options) -> anyhow::Result<()> {
         return Ok(());
     }
     bail!("nothing was made or changed")
-}
-
-/// Where the secret of a new endpoint goes.
-enum Room {
-    File(File),
-    Printed,
-    /// No endpoint is made, or its secret is somewhere already.
-    None,
 }
 
 impl Run<'_> {
@@ -242,26 +237,11 @@ impl Run<'_> {
 
     /// Opened before anything is made: a secret that cannot be written would be lost.
     fn room_for_secret(&self) -> anyhow::Result<Room> {
-        let needed = self.reachable && (matches!(self.endpoint(), Standing::Make) || self.forgotten().is_some());
-        if !needed {
-            return Ok(Room::None);
+        if self.reachable && (matches!(self.endpoint(), Standing::Make) || self.forgotten().is_some()) {
+            Room::open(self.options)
+        } else {
+            Ok(Room::None)
         }
-        if let Some(path) = &self.options.secret_file {
-            let file = new_file(path).with_context(|| {
-                format!(
-                    "{} cannot be made; nothing was made in Stripe either\n  help: name a file that is not there yet, in a folder that is",
-                    path.display()
-                )
-            })?;
-            return Ok(Room::File(file));
-        }
-        if self.options.print_secret || std::io::stdout().is_terminal() {
-            return Ok(Room::Printed);
-        }
-        Err(setting(
-            "the endpoint's signing secret is shown once, and there is nowhere to put it; nothing was made\n  help: name a new file with --secret-file FILE, or say --print-secret",
-        )
-        .into())
     }
 
     /// The key under which the endpoint was made not long ago, if its secret is asked for and may have been lost on the way.
@@ -350,7 +330,7 @@ impl Run<'_> {
                 let Fresh { id, secret } = make(self.stripe, &made).await?;
                 println!("  made     {made}: {id}");
                 match secret {
-                    Some(secret) => self.keep(room, &secret)?,
+                    Some(secret) => room.keep(&secret)?,
                     None => println!("           its secret stands in Stripe's dashboard, under the endpoint"),
                 }
             }
@@ -369,30 +349,11 @@ impl Run<'_> {
                         again.map_err(|error| anyhow!("the endpoint's secret was not read again: {}", told(&error)))?;
                     if endpoint.id == id {
                         println!("  again    {made}: {id}: its secret, which Stripe repeats for a day");
-                        self.keep(room, &secret)?;
+                        room.keep(&secret)?;
                     }
                 }
             }
             Standing::Differs { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn keep(&self, room: Room, secret: &EndpointSecret) -> anyhow::Result<()> {
-        match (room, &self.options.secret_file) {
-            (Room::File(mut file), Some(path)) => {
-                let written = writeln!(file, "{}", secret.expose()).and_then(|()| file.sync_all());
-                written.with_context(|| format!("writing {}", path.display()))?;
-                println!(
-                    "           its signing secret is in {}: name that in STRIPE_WEBHOOK_SECRETS_FILE, or add it to STRIPE_WEBHOOK_SECRETS",
-                    path.display()
-                );
-            }
-            (Room::Printed, _) => println!(
-                "           its signing secret, shown this once; keep it secret, and put it into STRIPE_WEBHOOK_SECRETS:\n\n{}\n",
-                secret.expose()
-            ),
-            _ => println!("           its signing secret stands in Stripe's dashboard, under the endpoint"),
         }
         Ok(())
     }
@@ -412,5 +373,23 @@ impl Run<'_> {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A live key is never used in tests, so that what it needs is told here.
+    #[test]
+    fn live_mode_needs_a_yes_and_test_mode_does_not() {
+        for (livemode, yes, terminal, wanted) in [
+            (false, false, false, Consent::Given),
+            (true, true, false, Consent::Given),
+            (true, false, true, Consent::Asked),
+            (true, false, false, Consent::Impossible),
+        ] {
+            assert_eq!(consent(livemode, yes, terminal), wanted, "{livemode} {yes} {terminal}");
+        }
     }
 }
