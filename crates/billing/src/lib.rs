@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod derive;
+pub mod doctor;
 pub mod envelope;
 pub mod figures;
 pub mod money;
@@ -14,8 +15,11 @@ pub mod papers;
 pub mod parse;
 pub mod plan;
 pub mod price_check;
+pub mod setup;
+pub mod setup_api;
 pub mod signature;
 pub mod stripe;
+pub mod webhook_events;
 
 /// Named by the trait [`Stripe`], so that an implementation needs no other crate.
 pub use latchkey_entitlement::{AccountId, Clock, EventId, Timestamp};
@@ -24,6 +28,7 @@ pub use api::{
     IdempotencyKey, KeyError, NewCheckout, NewCustomer, NewPrice, Page, Stripe, StripeError, SubscriptionChange,
 };
 pub use derive::{ACCESS, Access, AccessRule, Benefit, DerivePolicy, Derived, Foreign, access, derive};
+pub use doctor::{ClockSkew, Deliveries, Fault, endpoint_faults, secret_in_use};
 pub use envelope::{EventEnvelope, parse_envelope};
 pub use figures::{Books, Figures, Period, Purchases};
 pub use money::format_money;
@@ -36,8 +41,17 @@ pub use parse::{
 };
 pub use plan::{Currency, CurrencyError, Interval, Plan, PlanPrice};
 pub use price_check::{PriceFault, check_price};
+pub use setup::{
+    FoundInStripe, MAX_KEYS, Made, Standing, endpoint_standing, lookup_key, portal_standing, price_standing,
+    product_standing,
+};
+pub use setup_api::{
+    EndpointChange, EndpointSecret, MADE_KEY, NewEndpoint, PLAN_KEY, PortalConfiguration, PortalFeatures, StripeSetup,
+    TaxSettings, WebhookEndpoint, parse_endpoint, parse_portal_configuration, parse_tax_settings,
+};
 pub use signature::{SignatureError, WebhookSecrets, sign, verify_signature};
 pub use stripe::{
     ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Customer, CustomerState, Invoice, Price, Product, Subscription,
     SubscriptionItem, SubscriptionStatus,
 };
+pub use webhook_events::{EventDifference, WEBHOOK_EVENTS, is_wanted};

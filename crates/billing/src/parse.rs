@@ -121,7 +121,21 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.error("livemode", "neither true nor false"))
     }
 
-    fn metadata(&self) -> Result<BTreeMap<String, String>, ParseError> {
+    /// A list of strings; absent counts as empty.
+    pub(crate) fn words(&self, path: &str) -> Result<Vec<String>, ParseError> {
+        let Some(value) = self.get(path) else {
+            return Ok(Vec::new());
+        };
+        let list = value.as_array().ok_or_else(|| self.error(path, "not a list"))?;
+        let word = |word: &Value| {
+            word.as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| self.error(path, "not a list of strings"))
+        };
+        list.iter().map(word).collect()
+    }
+
+    pub(crate) fn metadata(&self) -> Result<BTreeMap<String, String>, ParseError> {
         let Some(value) = self.get("metadata") else {
             return Ok(BTreeMap::new());
         };

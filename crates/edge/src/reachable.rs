@@ -1,6 +1,9 @@
 //! One request as the edge would make it, for whoever checks a configuration.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use axum::body::Body;
 use http::{Request, Response, header};
@@ -22,7 +25,10 @@ pub const REACHABLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// # Errors
 /// Says in words why there was no answer.
 pub async fn reachable(url: &Url, host: &str, more_roots: Option<&str>) -> Result<Response<()>, String> {
-    let client = client::<Body>(connector(more_roots, None).map_err(|why| why.to_string())?);
+    // Names below localhost are this machine (RFC 6761 section 6.3), also where the system's resolver does not know them.
+    let here = url.domain().filter(|name| is_localhost(name));
+    let fixed = here.map(|_| SocketAddr::from((Ipv4Addr::LOCALHOST, url.port_or_known_default().unwrap_or(80))));
+    let client = client::<Body>(connector(more_roots, fixed).map_err(|why| why.to_string())?);
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let request = Request::get(url.as_str())
         .header(header::HOST, host)

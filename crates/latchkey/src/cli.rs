@@ -75,6 +75,11 @@ pub(crate) enum Command {
     /// A news site full of ads, a Stripe of its own and everything between, on this machine.
     #[cfg(feature = "demo")]
     Demo(Demo),
+    /// Set up an account at Stripe, and work with it from a laptop.
+    #[command(subcommand)]
+    Stripe(StripeCommand),
+    /// Look at everything that an instance needs, and say how to mend what is not in order.
+    Doctor(Doctor),
     /// Take the ads out of HTML, with the same engine as the edge's.
     Strip(Strip),
     /// Print completions for a shell.
@@ -316,6 +321,115 @@ fn address_of_site(text: &str) -> Result<url::Url, String> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.host_str().is_some() => Ok(url),
         _ => Err("not the address of a site; write it like https://www.publisher.example/".to_owned()),
     }
+}
+
+const SETUP_HELP: &str = "\
+Examples:
+  latchkey stripe setup --dry-run                         what is there, what would be made, what differs
+  latchkey stripe setup --write --secret-file whsec.txt   make it, write the ids into latchkey.toml and the secret into a file
+
+Products and prices of [[plan]], a configuration of the portal, and the webhook endpoint of the account origin are
+found or made, however often it runs and wherever it stopped before. A price that bills another amount is never
+changed: those who pay it agreed to it. The endpoint's signing secret is shown by Stripe once, when it is made.
+Exit codes: 0 done, 1 failed, 3 configuration, 4 something differs and is for you to decide.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StripeCommand {
+    /// Find or make products, prices, the portal's configuration and the webhook endpoint.
+    Setup(StripeSetup),
+    /// Pull Stripe's events into the inbox: for a machine that Stripe cannot reach.
+    Listen(StripeListen),
+    /// Record what Stripe's test mode answers to a fixed list of calls, to compare the sandbox with.
+    Record(StripeRecord),
+    /// Play a recording to the sandbox, and say where its answers differ.
+    #[cfg(feature = "demo")]
+    Replay(StripeReplay),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SETUP_HELP)]
+pub(crate) struct StripeSetup {
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Make and change things in live mode without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Write ids that Stripe gave into the configuration file; comments stay.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Write the signing secret of a new endpoint into a new file that its owner alone can read.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// Print the signing secret of a new endpoint.
+    #[arg(long, conflicts_with = "secret_file")]
+    pub(crate) print_secret: bool,
+}
+
+const LISTEN_HELP: &str = "\
+Examples:
+  latchkey stripe listen                  events go into the inbox of this database, as if they had been delivered
+  latchkey stripe listen --forward-to http://account.localhost:8300/webhooks/stripe
+
+It begins with what happens from now on, and later where it was. Ctrl-C stops it. It may run beside `latchkey serve`.";
+
+#[derive(Debug, Args)]
+#[command(after_help = LISTEN_HELP)]
+pub(crate) struct StripeListen {
+    /// Sign each event with the first of STRIPE_WEBHOOK_SECRETS and post it there, instead of keeping it; on this machine only.
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) forward_to: Option<url::Url>,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(crate) every: u16,
+    /// Begin with everything that Stripe still has (30 days).
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Stop once nothing new is left.
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+const RECORD_HELP: &str = "\
+Examples:
+  latchkey stripe record --out stripe.jsonl    what Stripe's test mode answers, one call a line
+  latchkey stripe replay stripe.jsonl          the same calls to the sandbox, and where its answers differ
+
+It needs a test key, makes a customer, a price, a subscription with Stripe's test card and a refund, and deletes
+or archives them again. Nothing in it moves money. Read the file before you give it away: keys, addresses, names,
+card numbers, addresses of pages and everything that is not known to be harmless are taken out, ids are numbered.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RECORD_HELP)]
+pub(crate) struct StripeRecord {
+    /// The recording: a new file, one call a line. Keys, addresses, names, card numbers and tokens are taken out.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) out: PathBuf,
+}
+
+#[cfg(feature = "demo")]
+#[derive(Debug, Args)]
+#[command(after_help = RECORD_HELP)]
+pub(crate) struct StripeReplay {
+    /// A recording that `latchkey stripe record` wrote.
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) recording: PathBuf,
+}
+
+const DOCTOR_HELP: &str = "\
+Examples:
+  latchkey doctor          one line each: ok, finding (with what to do), note, skipped
+  latchkey doctor --json   the same for a program
+
+Every check runs, whatever became of those before it, and each is given up after half a minute. Nothing is changed.
+Exit codes: 0 in order, 3 the file cannot be used, 4 findings.";
+
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_HELP)]
+pub(crate) struct Doctor {
+    /// Print a JSON list.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const STRIP_HELP: &str = "\

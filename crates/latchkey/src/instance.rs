@@ -89,14 +89,7 @@ impl Instance {
             Arc::clone(&outside.stripe),
             Arc::clone(&outside.clock),
             Arc::clone(&outside.ids),
-            SyncConfig {
-                plans: plans.clone(),
-                derive: derive_policy(config),
-                webhook_secrets: WebhookSecrets::new(outside.webhook_secrets),
-                livemode: outside.livemode,
-                notices: notice_policy(config),
-                reconcile_every: i64::from(config.server.reconcile_minutes) * time::MINUTE,
-            },
+            sync_config(config, plans.clone(), outside.webhook_secrets, outside.livemode),
         );
         let mut settings = ServerConfig::new(config.issuer(), &config.instance.publication, outside.edge_token);
         settings.sites = config.policies();
@@ -125,6 +118,23 @@ impl Instance {
             keys,
             store,
         })
+    }
+}
+
+/// What a sync needs to know of the configuration.
+pub(crate) fn sync_config(
+    config: &Config,
+    plans: Vec<Plan>,
+    webhook_secrets: Vec<String>,
+    livemode: bool,
+) -> SyncConfig {
+    SyncConfig {
+        plans,
+        derive: derive_policy(config),
+        webhook_secrets: WebhookSecrets::new(webhook_secrets),
+        livemode,
+        notices: notice_policy(config),
+        reconcile_every: i64::from(config.server.reconcile_minutes) * time::MINUTE,
     }
 }
 

@@ -78,6 +78,8 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         ),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
+        Command::Stripe(command) => runtime(environment, commands::stripe::run(&cli.config, &command, environment)),
+        Command::Doctor(options) => runtime(environment, commands::doctor::run(&cli.config, &options, environment)),
         Command::Strip(strip) => commands::strip::run(&strip),
         Command::Completions { shell } => {
             commands::completions::run(shell);

@@ -6,6 +6,7 @@
 
 mod browser;
 mod config;
+mod deliveries;
 mod effects;
 mod entitled;
 mod extract;
@@ -25,6 +26,7 @@ mod target;
 mod view;
 
 pub use config::ServerConfig;
+pub use deliveries::noted_deliveries;
 pub use keys::{Keys, KeysError};
 pub use latchkey_token::Secret;
 pub use mail::{Letter, MAX_LETTERS, Mail, MailError, Mailer, MemoryMailbox, SmtpConfig, SmtpMailer, SmtpSecurity};

@@ -17,7 +17,7 @@ use latchkey_store::Store;
 use latchkey_sync::{Effects, Ids, Sync};
 use tokio::sync::{Mutex, Notify, Semaphore, watch};
 
-use crate::{Keys, Mailer, ServerConfig, feed::Published, routes, target};
+use crate::{Keys, Mailer, ServerConfig, deliveries::DeliveryNotes, feed::Published, routes, target};
 
 /// Streams of the revocation feed that are open at once; who finds no room gets pages.
 pub const MAX_STREAMS: usize = 256;
@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     /// Becomes true when streams have to end.
     pub(crate) ending: watch::Sender<bool>,
     security: HeaderValue,
+    /// What came of deliveries.
+    pub(crate) deliveries: DeliveryNotes,
 }
 
 impl Deref for App {
@@ -88,6 +90,7 @@ impl Server {
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             ending: watch::Sender::new(false),
             security,
+            deliveries: DeliveryNotes::default(),
         };
         Self {
             app: App(Arc::new(inner)),

@@ -95,6 +95,7 @@ pub enum ConfigError {
 pub struct Gateway {
     transport: Transport,
     livemode: bool,
+    portal_configuration: Option<String>,
 }
 
 impl fmt::Debug for Gateway {
@@ -141,7 +142,11 @@ impl Gateway {
             clock: config.clock,
             turns: Semaphore::new(MAX_CONCURRENT_CALLS),
         };
-        Ok(Self { transport, livemode })
+        Ok(Self {
+            transport,
+            livemode,
+            portal_configuration: None,
+        })
     }
 
     /// Whether the key is a live-mode key.
@@ -153,12 +158,28 @@ impl Gateway {
         self.transport.send(request, None).await
     }
 
-    async fn post(&self, request: RequestBuilder, key: &IdempotencyKey) -> Result<Value, StripeError> {
+    pub(crate) async fn post(&self, request: RequestBuilder, key: &IdempotencyKey) -> Result<Value, StripeError> {
         self.transport.send(request, Some(key)).await
     }
 
+    /// A POST that says what shall be, so that it may be sent again by whoever asks for it, and is sent once here.
+    pub(crate) async fn post_once(&self, request: RequestBuilder) -> Result<Value, StripeError> {
+        self.transport.send(request, None).await
+    }
+
+    /// The header `Date` of an answer of Stripe's, whatever the answer is.
+    pub async fn date(&self) -> Result<Option<String>, StripeError> {
+        self.transport.date(&price::ListPrice::new().limit(1).build()).await
+    }
+
+    /// Portal sessions are made with this configuration (`bpc_…`) from now on, and not with the account's default one.
+    pub fn with_portal_configuration(mut self, id: &str) -> Self {
+        self.portal_configuration = Some(id.to_owned());
+        self
+    }
+
     /// Reads a list to its end. `request` makes the request for what comes after an id; `cursor` gives the id of an entry.
-    async fn whole<T>(
+    pub(crate) async fn whole<T>(
         &self,
         request: impl Fn(Option<String>) -> RequestBuilder,
         entry: fn(&Value) -> Result<T, ParseError>,
@@ -237,7 +258,7 @@ pub(crate) fn checked(id: &str) -> Result<&str, StripeError> {
     }
 }
 
-fn text(json: &Value, object: &'static str, field: &str) -> Result<String, StripeError> {
+pub(crate) fn text(json: &Value, object: &'static str, field: &str) -> Result<String, StripeError> {
     let found = json.get(field).and_then(Value::as_str).map(str::to_owned);
     let missing = || ParseError {
         object,
@@ -338,9 +359,12 @@ impl Stripe for Gateway {
         customer: &str,
         return_url: &str,
     ) -> Result<String, StripeError> {
-        let request = portal::CreateBillingPortalSession::new()
+        let mut request = portal::CreateBillingPortalSession::new()
             .customer(customer)
             .return_url(return_url);
+        if let Some(configuration) = &self.portal_configuration {
+            request = request.configuration(configuration);
+        }
         text(&self.post(request.build(), key).await?, "billing_portal.session", "url")
     }
 

@@ -4,14 +4,22 @@
 //! retries without a stored key and its parsers fail on one missing field.
 
 mod answer;
+mod events;
 mod gateway;
 mod key;
+mod recording;
+mod setup;
 mod transport;
 mod wire;
 
+pub use events::PulledEvents;
 pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, SecretKey};
 pub use key::KeyAccount;
+pub use recording::{
+    Difference, DifferenceKind, MAX_RECORDING_BYTES, PlayedCall, RecordedCall, Recorder, Replay, TourStep, differences,
+    read_recording,
+};
 pub use transport::{
     CALL_TIMEOUT, Jitter, MAX_ANSWER_BYTES, MAX_ATTEMPTS, MAX_CONCURRENT_CALLS, STRIPE_VERSION, TOTAL_BUDGET,
 };
-pub use wire::{Wire, WireError};
+pub use wire::{Wire, WireError, https};

@@ -138,6 +138,25 @@ impl Transport {
         answer::read(head.status, &head.headers, &body, changes)
     }
 
+    /// The header `Date` of the answer to one attempt.
+    pub(crate) async fn date(&self, request: &RequestBuilder) -> Result<Option<String>, StripeError> {
+        let http = self
+            .http_request(request, None, None)
+            .map_err(|_| StripeError::Malformed {
+                what: format!("the request to {}", request.path),
+            })?;
+        let unreachable = |what: &str| StripeError::Unreachable { what: what.to_owned() };
+        match timeout(self.timeout, self.wire.exchange(http)).await {
+            Ok(Ok(answer)) => Ok(answer
+                .headers()
+                .get(header::DATE)
+                .and_then(|date| date.to_str().ok())
+                .map(str::to_owned)),
+            Ok(Err(_)) => Err(unreachable("no answer")),
+            Err(_) => Err(unreachable("no answer in time")),
+        }
+    }
+
     fn http_request(
         &self,
         request: &RequestBuilder,

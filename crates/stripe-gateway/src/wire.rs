@@ -1,6 +1,6 @@
 //! How one request reaches Stripe, and one answer comes back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::transport::MAX_ANSWER_BYTES;
+use crate::{gateway::ConfigError, transport::MAX_ANSWER_BYTES};
 
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
@@ -35,6 +35,14 @@ pub enum WireError {
 pub trait Wire: Send + Sync {
     /// Sends a request; the answer is whole.
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, WireError>;
+}
+
+/// The usual way: HTTP over TLS, or over plain TCP if the address says so; for whoever watches what goes over it.
+///
+/// # Errors
+/// The TLS library could not be set up.
+pub fn https() -> Result<Arc<dyn Wire>, ConfigError> {
+    Ok(Arc::new(Https::new().map_err(|_| ConfigError::Tls)?))
 }
 
 /// HTTP over TLS; over plain TCP if the address says so.

@@ -8,6 +8,9 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Extract};
 use axum::response::Response;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
 
 use crate::config::KEY_PREFIX;
 use crate::error::{ApiError, ApiResult};
@@ -18,9 +21,12 @@ use crate::params::Params;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::{
-    card, checkout_api, customer, endpoint, expand, intent, invoice_api, portal, price, product, subscription_api,
+    account, card, card_attach, checkout_api, customer, endpoint, expand, intent, invoice_api, portal,
+    portal_configuration, price, product, subscription_api,
 };
 
+/// The name of the major release that [`API_VERSION`] belongs to.
+const MAJOR_RELEASE: &str = "endive";
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// An answer of the API.
@@ -72,6 +78,14 @@ fn answer(status: u16, request_id: &str, body: String) -> Answer {
     }
 }
 
+/// RFC 9110 section 5.6.7.
+fn http_date(seconds: i64) -> String {
+    const FORM: &[BorrowedFormatItem<'_>] =
+        format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    let at = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    at.format(FORM).unwrap_or_default()
+}
+
 fn refusal(error: &ApiError, request_id: &str) -> Answer {
     answer(error.status, request_id, error.body().to_string())
 }
@@ -112,7 +126,7 @@ impl Sandbox {
     fn run(&self, method: &str, path_and_query: &str, headers: &[(String, String)], body: &str) -> Reply {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         let path = path.trim_end_matches('/');
-        self.edit(|state| {
+        let mut reply = self.edit(|state| {
             let request_id = state.new_id("req", 8);
             let read = self.admit(headers).and_then(|()| Params::parse(query, body));
             let params = match read {
@@ -132,7 +146,10 @@ impl Sandbox {
                 request_id,
                 key,
             })
-        })
+        });
+        let date = http_date(self.clock().now_ms().div_euclid(1000));
+        reply.answer.headers.push(("date".to_owned(), date));
+        reply
     }
 
     /// Whether the caller may call: the sandbox's key, and the one version of the API.
@@ -161,10 +178,13 @@ impl Sandbox {
             )));
         }
         match header(headers, "stripe-version") {
-            Some(version) if version != API_VERSION => Err(ApiError::invalid(
-                format!("Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION} only."),
-                None,
-            )),
+            // Later versions of the same major release only add (docs.stripe.com/api/versioning), and nothing is added here.
+            Some(version) if version.split_once('.').map(|(_, major)| major) != Some(MAJOR_RELEASE) => {
+                Err(ApiError::invalid(
+                    format!("Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION} only."),
+                    None,
+                ))
+            }
             _ => Ok(()),
         }
     }
@@ -294,6 +314,10 @@ fn read(state: &State, p: &Params, path: &[&str]) -> Option<ApiResult> {
         ["events"] => event::list(state, p),
         ["events", id] => event::get(state, p, id),
         ["webhook_endpoints"] => endpoint::list(state, p),
+        ["account"] => account::get(state, p),
+        ["tax", "settings"] => account::tax(state, p),
+        ["billing_portal", "configurations"] => portal_configuration::list(state, p),
+        ["billing_portal", "configurations", id] => portal_configuration::get(state, p, id),
         ["webhook_endpoints", id] => endpoint::get(state, p, id),
         _ => return None,
     })
@@ -311,10 +335,14 @@ fn write(state: &mut State, p: &Params, path: &[&str]) -> Option<ApiResult> {
         ["checkout", "sessions", id, "expire"] => checkout_api::expire(state, p, id),
         ["subscriptions"] => subscription_api::create(state, p),
         ["subscriptions", id] => subscription_api::update(state, p, id),
+        ["payment_methods", id, "attach"] => card_attach::attach(state, p, id),
         ["invoices", id, "pay"] => invoice_api::pay(state, p, id),
         ["invoices", id, "void"] => invoice_api::void(state, p, id),
         ["billing_portal", "sessions"] => portal::create(state, p),
         ["webhook_endpoints"] => endpoint::create(state, p),
+        ["tax", "settings"] => account::set_tax(state, p),
+        ["billing_portal", "configurations"] => portal_configuration::create(state, p),
+        ["billing_portal", "configurations", id] => portal_configuration::update(state, p, id),
         ["webhook_endpoints", id] => endpoint::update(state, p, id),
         _ => return None,
     })

@@ -10,6 +10,7 @@ use crate::mode::DeliveryMode;
 use crate::pay::{CardForm, Outcome};
 use crate::sandbox::Sandbox;
 use crate::settings::Settings;
+use crate::state::State;
 use crate::subscription::{NewSubscription, SubscriptionStatus};
 
 /// After a renewal's moment, its invoice is finalised and charged a little later; a step to the next renewal goes past
@@ -150,6 +151,12 @@ impl<'a> Control<'a> {
     /// Lets calls succeed again that [`Control::fail_next_calls`] would have failed.
     pub fn forget_faults(&self) {
         self.sandbox.edit(|state| state.faults.clear());
+    }
+
+    /// Makes the account one whose owner never saved the portal's settings, as new ones are: a portal session has to name a
+    /// configuration.
+    pub fn forget_portal_default(&self) {
+        self.sandbox.edit(State::forget_portal_default);
     }
 
     /// The account's settings.

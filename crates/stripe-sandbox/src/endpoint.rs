@@ -30,6 +30,14 @@ pub(crate) struct Endpoint {
     pub(crate) enabled: bool,
     pub(crate) description: Option<String>,
     pub(crate) metadata: Metadata,
+    /// The API version that it is pinned to; the account's own, whatever that is, if none.
+    #[serde(default = "pinned")]
+    pub(crate) api_version: Option<String>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde wants the field's own type")]
+fn pinned() -> Option<String> {
+    Some(API_VERSION.to_owned())
 }
 
 impl Endpoint {
@@ -37,7 +45,7 @@ impl Endpoint {
         json!({
             "id": self.id,
             "object": "webhook_endpoint",
-            "api_version": API_VERSION,
+            "api_version": self.api_version,
             "application": null,
             "created": self.created,
             "description": self.description,
@@ -83,6 +91,7 @@ impl State {
             enabled: true,
             description: Some("From the sandbox's configuration".to_owned()),
             metadata: Metadata::new(),
+            api_version: pinned(),
         };
         match self.endpoints.get_mut(CONFIGURED) {
             Some(known) if known.configured.as_deref() == Some(secret) => url.clone_into(&mut known.url),
@@ -140,6 +149,7 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         enabled: true,
         description: params.text("description").map(str::to_owned),
         metadata,
+        api_version: params.text("api_version").map(str::to_owned),
     };
     let mut shown = endpoint.render();
     state.endpoints.insert(id, endpoint);

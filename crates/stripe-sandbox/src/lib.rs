@@ -10,8 +10,10 @@
 // A Checkout session is one `json!` of many keys, which the macro walks through recursively.
 #![recursion_limit = "256"]
 
+mod account;
 mod api;
 mod card;
+mod card_attach;
 mod checkout;
 mod checkout_api;
 mod clock;
@@ -37,6 +39,7 @@ mod params;
 mod pay;
 mod plan_change;
 mod portal;
+mod portal_configuration;
 mod price;
 mod product;
 mod sandbox;

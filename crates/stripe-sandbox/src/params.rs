@@ -184,6 +184,30 @@ impl Params {
             .collect()
     }
 
+    /// The values of a list of scalars below a nested name (`a[b][0]=x`); `a[b]=` is an empty list, and `None` that it was not given.
+    pub(crate) fn nested_list(&self, name: &str) -> Option<Vec<&str>> {
+        let outer = split(name);
+        let below = |pair: &&Pair| {
+            pair.path
+                .split_last()
+                .is_some_and(|(index, rest)| rest == outer.as_slice() && is_index(index))
+        };
+        let values: Vec<&str> = self
+            .pairs
+            .iter()
+            .filter(below)
+            .map(|pair| pair.value.as_str())
+            .collect();
+        (!values.is_empty() || self.raw(name).is_some()).then_some(values)
+    }
+
+    /// Whether any parameter stands below `name`.
+    pub(crate) fn any_below(&self, name: &str) -> bool {
+        self.pairs
+            .iter()
+            .any(|pair| pair.path.len() > 1 && pair.path.first().is_some_and(|first| first == name))
+    }
+
     /// Changes `metadata` as the parameters below `name` say: an empty value removes its key, `name=` removes all.
     pub(crate) fn change_metadata(&self, name: &str, metadata: &mut Metadata) -> Result<(), ApiError> {
         if self.raw(name) == Some("") {

@@ -9,6 +9,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::params::Params;
 use crate::pay::CardForm;
 use crate::plan_change::{Change, Proration};
+use crate::portal_configuration::DEFAULT;
 use crate::price::Price;
 use crate::state::State;
 use crate::subscription::Subscription;
@@ -25,6 +26,12 @@ pub(crate) struct PortalSession {
     pub(crate) customer: String,
     pub(crate) return_url: Option<String>,
     pub(crate) locale: Option<String>,
+    #[serde(default = "default_configuration")]
+    pub(crate) configuration: String,
+}
+
+fn default_configuration() -> String {
+    DEFAULT.to_owned()
 }
 
 impl PortalSession {
@@ -32,7 +39,7 @@ impl PortalSession {
         json!({
             "id": self.id,
             "object": "billing_portal.session",
-            "configuration": "bpc_1Ssandbox",
+            "configuration": self.configuration,
             "created": self.created,
             "customer": self.customer,
             "customer_account": null,
@@ -51,6 +58,7 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
     let customer = params.required("customer")?;
     state.live_customer(customer, "customer")?;
     let return_url = params.address("return_url")?;
+    let configuration = state.portal_configuration(params.text("configuration"))?;
     let id = state.new_id("bps", 10);
     let session = PortalSession {
         secret: format!("test_{}", state.scatter(&id, 40)),
@@ -59,6 +67,7 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         customer: customer.to_owned(),
         return_url,
         locale: params.text("locale").map(str::to_owned),
+        configuration,
     };
     let shown = session.render(state);
     state

@@ -10,6 +10,8 @@ use crate::params::{Metadata, Params};
 use crate::state::State;
 
 const INTERVALS: [&str; 4] = ["day", "month", "week", "year"];
+/// A list of prices is asked for by at most so many lookup keys.
+const MAX_LOOKUP_KEYS: usize = 10;
 const MAX_UNIT_AMOUNT: i64 = 99_999_999;
 /// Stripe refuses intervals that add up to more than three years.
 const MAX_INTERVAL_COUNT: [(Interval, i64); 4] = [
@@ -314,6 +316,12 @@ pub(crate) fn list(state: &State, params: &Params) -> ApiResult {
         "recurring[interval]",
     ])?;
     let (active, keys) = (params.boolean("active")?, params.list("lookup_keys"));
+    if keys.len() > MAX_LOOKUP_KEYS {
+        return Err(ApiError::invalid(
+            format!("You can pass up to {MAX_LOOKUP_KEYS} lookup keys."),
+            Some("lookup_keys"),
+        ));
+    }
     let (product, currency) = (params.text("product"), params.text("currency"));
     let kind = params.choice("type", &["one_time", "recurring"])?;
     let interval = params.choice("recurring[interval]", &INTERVALS)?;

@@ -68,6 +68,9 @@ impl Sandbox {
             .clone_into(&mut state.public_url);
         state.now = clock.now_ms().div_euclid(1000);
         state.configure_endpoint(config.webhook_url.as_deref(), &config.webhook_secret);
+        if !state.no_portal_default {
+            state.save_portal_default();
+        }
         let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
         let sandbox = Arc::new(Self {
             config,

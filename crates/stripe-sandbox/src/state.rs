@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
+use crate::account::TaxSettings;
 use crate::card::PaymentMethod;
 use crate::checkout::Session;
 use crate::customer::Customer;
@@ -18,6 +19,7 @@ use crate::intent::PaymentIntent;
 use crate::invoice::{Invoice, InvoicePayment};
 use crate::mode::Modes;
 use crate::portal::PortalSession;
+use crate::portal_configuration::PortalConfiguration;
 use crate::price::Price;
 use crate::product::Product;
 use crate::settings::Settings;
@@ -45,6 +47,13 @@ pub(crate) struct State {
     pub(crate) invoices: BTreeMap<String, Invoice>,
     pub(crate) invoice_payments: BTreeMap<String, InvoicePayment>,
     pub(crate) portal_sessions: BTreeMap<String, PortalSession>,
+    #[serde(default)]
+    pub(crate) portal_configurations: BTreeMap<String, PortalConfiguration>,
+    /// Whether the account's owner never saved the portal's settings, as in a new account of Stripe's.
+    #[serde(default)]
+    pub(crate) no_portal_default: bool,
+    #[serde(default)]
+    pub(crate) tax_settings: TaxSettings,
     pub(crate) events: BTreeMap<String, Event>,
     pub(crate) endpoints: BTreeMap<String, Endpoint>,
     pub(crate) deliveries: BTreeMap<u64, Delivery>,

@@ -34,6 +34,19 @@ impl Sync {
             self.clock.now(),
             TOLERANCE_SECONDS,
         )?;
+        self.receive_raw(raw).await
+    }
+
+    /// Takes one event that was read from Stripe's own list in place of a delivery, over a connection that proves where it is from.
+    pub async fn receive_pulled(&self, raw: &[u8]) -> Result<ReceiveOutcome, ReceiveError> {
+        if raw.len() > MAX_WEBHOOK_BYTES {
+            return Err(ReceiveError::TooLarge);
+        }
+        self.receive_raw(raw).await
+    }
+
+    /// What happens to a delivery once it is known to be Stripe's.
+    async fn receive_raw(&self, raw: &[u8]) -> Result<ReceiveOutcome, ReceiveError> {
         match parse_envelope(raw) {
             Ok(envelope) => self.receive(envelope, raw).await,
             Err(error) => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod edge;
 pub(crate) mod figures;
 pub(crate) mod init;
@@ -12,3 +13,4 @@ pub(crate) mod online;
 pub(crate) mod serve;
 pub(crate) mod standing;
 pub(crate) mod strip;
+pub(crate) mod stripe;

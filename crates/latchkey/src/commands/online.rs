@@ -28,7 +28,7 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(15);
 const WEBHOOK_SECRET_PREFIX: &str = "whsec_";
 
 /// What came of one try.
-enum Tried {
+pub(super) enum Tried {
     /// In order.
     Fine(String),
     /// May be right as it is.
@@ -78,10 +78,14 @@ fn tell(what: &str, tried: &Tried) -> u32 {
     0
 }
 
-async fn database(url: &str) -> Tried {
+/// Whether it is a SQLite file that is not there: opening would make it.
+pub(super) fn is_absent(url: &str) -> bool {
     let file = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"));
-    // Opening would make the file.
-    if file.is_some_and(|file| !file.is_empty() && file != ":memory:" && !Path::new(file).exists()) {
+    file.is_some_and(|file| !file.is_empty() && file != ":memory:" && !Path::new(file).exists())
+}
+
+pub(super) async fn database(url: &str) -> Tried {
+    if is_absent(url) {
         return Finding(
             "the file is not there yet".to_owned(),
             "`latchkey migrate` makes it, and so does `latchkey serve`",
@@ -153,12 +157,12 @@ async fn stripe(config: &Config, environment: &Environment) -> u32 {
     found
 }
 
-fn price_name(price: &PlanPrice) -> String {
+pub(super) fn price_name(price: &PlanPrice) -> String {
     format!("price {} ({})", price.id, price.stripe_price)
 }
 
 /// The way to Stripe, once the key was accepted.
-async fn key(config: &Config, environment: &Environment) -> Result<Gateway, Tried> {
+pub(super) async fn key(config: &Config, environment: &Environment) -> Result<Gateway, Tried> {
     let Ok(key) = Secrets(environment).required("STRIPE_SECRET_KEY") else {
         return Err(Skipped("STRIPE_SECRET_KEY is not usable, see above"));
     };
@@ -178,7 +182,7 @@ async fn key(config: &Config, environment: &Environment) -> Result<Gateway, Trie
 }
 
 /// Whether the key's mode fits where readers pay; `local` says that this is this machine.
-fn mode(livemode: bool, local: bool) -> Tried {
+pub(super) fn mode(livemode: bool, local: bool) -> Tried {
     match (livemode, local) {
         (true, true) => Finding(
             "is accepted, in live mode, and the account origin is on this machine: Stripe's events cannot come in, and real money would move"
@@ -191,7 +195,7 @@ fn mode(livemode: bool, local: bool) -> Tried {
     }
 }
 
-async fn account(gateway: &Gateway) -> Tried {
+pub(super) async fn account(gateway: &Gateway) -> Tried {
     match gateway.key_account().await {
         Ok(account) if gateway.livemode() && !account.charges_enabled => Finding(
             format!("{} {} may not take payments yet", account.id, account.name),
@@ -206,7 +210,7 @@ async fn account(gateway: &Gateway) -> Tried {
 }
 
 /// Whether a price bills what readers are told.
-async fn compared(gateway: &Gateway, price: &PlanPrice) -> Tried {
+pub(super) async fn compared(gateway: &Gateway, price: &PlanPrice) -> Tried {
     let found = match gateway.price(&price.stripe_price).await {
         Ok(found) => found,
         Err(why) => return Finding(why.to_string(), stripe_help(&why)),
@@ -220,7 +224,7 @@ async fn compared(gateway: &Gateway, price: &PlanPrice) -> Tried {
     }
 }
 
-fn stripe_help(error: &StripeError) -> &'static str {
+pub(super) fn stripe_help(error: &StripeError) -> &'static str {
     match error {
         StripeError::Unauthorized => {
             "compare STRIPE_SECRET_KEY with Stripe's dashboard; a restricted key needs leave to read prices"
@@ -232,7 +236,7 @@ fn stripe_help(error: &StripeError) -> &'static str {
     }
 }
 
-fn webhook_secret(environment: &Environment) -> Tried {
+pub(super) fn webhook_secret(environment: &Environment) -> Tried {
     let Ok(secrets) = Secrets(environment).webhook_secrets() else {
         return Skipped("STRIPE_WEBHOOK_SECRETS is not usable, see above");
     };
@@ -249,7 +253,7 @@ fn webhook_secret(environment: &Environment) -> Tried {
     }
 }
 
-async fn mail(config: &Config, environment: &Environment) -> Tried {
+pub(super) async fn mail(config: &Config, environment: &Environment) -> Tried {
     let Ok(smtp) = smtp(config, environment) else {
         return Skipped("[mail] is not usable, see above");
     };
@@ -271,7 +275,7 @@ async fn mail(config: &Config, environment: &Environment) -> Tried {
     }
 }
 
-async fn origin(config: &Config, site: &SiteSection) -> Tried {
+pub(super) async fn origin(config: &Config, site: &SiteSection) -> Tried {
     const HELP: &str = "look at origin under [[site]], and whether that web server runs";
     let roots = match config.edge.origin_ca.as_deref().map(read_ca).transpose() {
         Ok(roots) => roots,
@@ -295,7 +299,7 @@ async fn origin(config: &Config, site: &SiteSection) -> Tried {
 }
 
 /// Before the first `latchkey serve` nothing can answer there, so that silence is no finding.
-async fn account_origin(config: &Config) -> Tried {
+pub(super) async fn account_origin(config: &Config) -> Tried {
     let origin = &config.instance.account_origin;
     let Ok(health) = origin.join("/healthz") else {
         return Skipped("[instance] account_origin is not usable");

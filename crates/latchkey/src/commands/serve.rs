@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context;
 use latchkey_edge::Edge;
 use latchkey_server::{SmtpConfig, SmtpMailer, SmtpSecurity};
-use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey};
+use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey, Wire};
 use latchkey_sync::Ids;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -40,6 +40,10 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
         secrets.required("STRIPE_SECRET_KEY")?.expose(),
         config.stripe.base_url.clone(),
     )?;
+    let gateway = match &config.stripe.portal_configuration {
+        Some(id) => gateway.with_portal_configuration(id),
+        None => gateway,
+    };
     let outside = Outside {
         livemode: gateway.livemode(),
         stripe: Arc::new(gateway),
@@ -85,6 +89,11 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
 
 /// The way to Stripe.
 pub(crate) fn gateway(key: &str, base_url: Option<Url>) -> anyhow::Result<Gateway> {
+    gateway_over(key, base_url, None)
+}
+
+/// The same over another wire than HTTPS.
+pub(crate) fn gateway_over(key: &str, base_url: Option<Url>, wire: Option<Arc<dyn Wire>>) -> anyhow::Result<Gateway> {
     let jitter = || f64::from(SystemIds.secret().first().copied().unwrap_or_default()) / 256.0;
     let config = GatewayConfig {
         secret_key: SecretKey::new(key),
@@ -92,7 +101,7 @@ pub(crate) fn gateway(key: &str, base_url: Option<Url>) -> anyhow::Result<Gatewa
         timeout: CALL_TIMEOUT,
         jitter: Arc::new(jitter),
         clock: Arc::new(SystemClock),
-        wire: None,
+        wire,
     };
     Gateway::new(config).context("STRIPE_SECRET_KEY or [stripe] base_url cannot be used")
 }

@@ -259,7 +259,7 @@ pub(crate) fn examples(config: &Config) -> Vec<Finding> {
             found.push(finding(
                 format!("plan {}, price {}", plan.id, price.id),
                 format!("{} is still the example", price.stripe_price),
-                "make the price in Stripe, and write its id (it begins with price_)",
+                "`latchkey stripe setup --write` makes it in Stripe and writes its id here",
             ));
         }
     }

@@ -16,7 +16,7 @@ fn everything_that_is_in_order_is_told_line_by_line() {
         "ok       database: is reached, has version",
         "can be written to",
         "ok       Stripe key: is accepted, in test mode",
-        "note     Stripe account: Stripe does not say whose key it is",
+        "ok       Stripe account: acct_1S",
         "ok       price prc_monthly",
         "ok       price prc_yearly",
         "ok       webhook secret: 1 there",

@@ -3,11 +3,14 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
-use axum::{Router, extract::Request, middleware::Next};
+use axum::{Router, extract::Request, http::StatusCode, middleware::Next, response::IntoResponse};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use latchkey_billing::{IdempotencyKey, Interval, NewPrice, Stripe};
 use latchkey_entitlement::{Clock, Timestamp, time::Pause};
@@ -25,6 +28,9 @@ pub(crate) const PASSWORD: &str = "hunter2hunter2mail";
 pub(crate) struct Outside {
     pub(crate) runtime: Runtime,
     pub(crate) stripe: SocketAddr,
+    pub(crate) sandbox: Arc<Sandbox>,
+    /// How many calls still reach Stripe; after them it is as if this process had died: they have their effect, and no answer comes.
+    pub(crate) lives: Arc<AtomicUsize>,
     pub(crate) prices: [String; 2],
     /// Method and path of each call that reached Stripe.
     pub(crate) calls: Arc<Mutex<Vec<String>>>,
@@ -42,13 +48,26 @@ impl Outside {
             data: None,
         };
         let sandbox = runtime
-            .block_on(async { Sandbox::open(sandbox, Arc::new(SandboxClock::fixed(NOW))) })
+            .block_on(async { Sandbox::open(sandbox, Arc::new(SandboxClock::new(now))) })
             .unwrap();
-        let seen = calls.clone();
+        let (seen, lives) = (calls.clone(), Arc::new(AtomicUsize::new(usize::MAX)));
+        let left = lives.clone();
         let note = move |request: Request, next: Next| {
             let line = format!("{} {}", request.method(), request.uri().path());
             seen.lock().unwrap().push(line);
-            next.run(request)
+            let dead = left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err();
+            let dying = left.load(SeqCst) == 0;
+            async move {
+                if dead {
+                    return StatusCode::BAD_GATEWAY.into_response();
+                }
+                let answer = next.run(request).await;
+                if dying {
+                    StatusCode::BAD_GATEWAY.into_response()
+                } else {
+                    answer
+                }
+            }
         };
         let router = sandbox.api_router().layer(axum::middleware::from_fn(note));
         let stripe = serve(&runtime, router);
@@ -57,6 +76,8 @@ impl Outside {
         Self {
             runtime,
             stripe,
+            sandbox,
+            lives,
             prices,
             calls,
         }
@@ -76,6 +97,29 @@ impl Outside {
             .set("LATCHKEY_MAIL__SMTP_PORT", &mail_server(Manners::Polite).to_string());
         place.run(&["migrate"]).is(0);
         place
+    }
+}
+
+/// The system's time in milliseconds, which the program under test goes by too.
+#[expect(clippy::disallowed_methods, reason = "the program under test has the system's clock")]
+pub(crate) fn now() -> i64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    since.as_millis().try_into().unwrap()
+}
+
+impl Outside {
+    /// One call by the account's owner in Stripe's dashboard.
+    pub(crate) fn dashboard(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
+        let answer = self.sandbox.call_from_dashboard(method, path, body);
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// The entries of a list.
+    pub(crate) fn listed(&self, path: &str) -> Vec<serde_json::Value> {
+        self.dashboard("GET", path, "")["data"].as_array().unwrap().clone()
     }
 }
 

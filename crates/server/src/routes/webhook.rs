@@ -33,6 +33,14 @@ pub(crate) async fn receive(
             .json());
         }
     };
+    let refused = match &outcome {
+        Ok(_) => Some(None),
+        Err(ReceiveError::BadSignature(why)) => Some(Some(why.to_string())),
+        Err(_) => None,
+    };
+    if let Some(why) = refused {
+        app.deliveries.note(&app.store, app.clock.now(), why.as_deref()).await;
+    }
     let word = match outcome {
         Ok(ReceiveOutcome::New) => "new",
         Ok(ReceiveOutcome::Duplicate) => "duplicate",

@@ -43,7 +43,8 @@ fn check(object: &Value) {
             check(&object["data"]["object"]);
         }
         // Their types live in other crates of the family; the fixtures cover them.
-        Some("billing_portal.session" | "webhook_endpoint") => {}
+        Some("billing_portal.session" | "billing_portal.configuration" | "webhook_endpoint" | "tax.settings") => {}
+        Some("account") => parses::<stripe_shared::Account>(object),
         other => panic!("an object of kind {other:?}: {object}"),
     }
 }
@@ -71,6 +72,7 @@ async fn note_all(bench: &Bench, seen: &mut Seen) {
         "payment_intents",
         "events",
         "webhook_endpoints",
+        "billing_portal/configurations",
     ] {
         note_list(bench, seen, &format!("/v1/{noun}?limit=100")).await;
     }
@@ -130,6 +132,9 @@ async fn live() -> Seen {
     note(&mut seen, &bench.post("/v1/billing_portal/sessions", &pairs).await);
     let pairs = [("url", "http://127.0.0.1:1"), ("enabled_events[0]", "*")];
     note(&mut seen, &bench.post("/v1/webhook_endpoints", &pairs).await);
+    note(&mut seen, &bench.get("/v1/account").await);
+    let pairs = [("head_office[address][country]", "DE")];
+    note(&mut seen, &bench.post("/v1/tax/settings", &pairs).await);
     bench.sandbox.advance(30 * crate::support::DAY_MS);
     bench.delete(&format!("/v1/customers/{customer}")).await;
     note(&mut seen, &bench.get(&format!("/v1/customers/{customer}")).await);

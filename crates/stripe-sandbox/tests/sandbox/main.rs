@@ -6,6 +6,7 @@
     reason = "a panic in a helper is a failed test, as in the tests themselves"
 )]
 
+mod account;
 mod api;
 mod checkout;
 mod honest;
