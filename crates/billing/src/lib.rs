@@ -6,6 +6,7 @@
 pub mod api;
 pub mod derive;
 pub mod envelope;
+pub mod explain;
 pub mod money;
 pub mod next;
 pub mod parse;

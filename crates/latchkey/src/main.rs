@@ -70,6 +70,7 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Keys(keys) => runtime(environment, commands::keys::run(&cli.config, &keys, environment)),
         Command::Ban(ban) => runtime(environment, commands::standing::ban(&cli.config, &ban, environment)),
         Command::Unban(unban) => runtime(environment, commands::standing::unban(&cli.config, &unban, environment)),
+        Command::Explain(asked) => runtime(environment, commands::explain::run(&cli.config, &asked, environment)),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
         Command::Strip(strip) => commands::strip::run(&strip),

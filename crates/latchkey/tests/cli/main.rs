@@ -13,6 +13,7 @@
 mod configuration;
 mod database;
 mod demo;
+mod explain;
 mod help;
 mod online;
 mod outside;

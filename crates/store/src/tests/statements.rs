@@ -1,7 +1,7 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, enter_code, grant, inbox, key, limit, login, outbox, plan,
-    prune, revocation, schema, session, setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, enter_code, grant, history, inbox, key, limit, login, outbox,
+    plan, prune, revocation, schema, session, setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -14,6 +14,7 @@ async fn every_statement_is_understood_by_both_databases() {
         ("database", database::STATEMENTS),
         ("enter_code", enter_code::STATEMENTS),
         ("grant", grant::STATEMENTS),
+        ("history", history::STATEMENTS),
         ("inbox", inbox::STATEMENTS),
         ("key", key::STATEMENTS),
         ("limit", limit::STATEMENTS),
