@@ -38,6 +38,17 @@ async fn every_statement_is_understood_by_both_databases() {
                 }
             }
         }
+        for (name, many) in [
+            ("inbox::CUSTOMERS", &inbox::CUSTOMERS),
+            ("inbox::RECEIVE", &inbox::RECEIVE),
+            ("customer::MARK_MANY", &customer::MARK_MANY),
+        ] {
+            for text in many.texts() {
+                if let Err(error) = fixture.store.write().await.unwrap().prepare(text).await {
+                    refused.push(format!("{name} on {:?}: {error}", fixture.store.backend()));
+                }
+            }
+        }
         assert!(refused.is_empty(), "{}", refused.join("\n"));
         fixture.close().await;
     }
