@@ -41,6 +41,17 @@ impl Events {
     }
 }
 
+/// Id and body of an event about one customer's subscription.
+pub fn event_about(name: &str, customer: &str, subscription: &str) -> (String, String) {
+    let id = format!("evt_{name}");
+    let body = TEMPLATE
+        .replace("EVENT_ID", &id)
+        .replace("cus_NUMBER", customer)
+        .replace("sub_NUMBER", subscription)
+        .replace("NUMBER", name);
+    (id, body)
+}
+
 /// What is delivered to.
 #[derive(Clone, Copy, Debug)]
 pub struct Receiver {

@@ -11,3 +11,4 @@ pub mod process;
 pub mod proxies;
 pub mod raw;
 pub mod receivers;
+pub mod stripe;

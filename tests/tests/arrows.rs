@@ -61,7 +61,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("latchkey-tests", &[]),
     // Development only, like testkit.
-    ("latchkey-bench", &["billing", "bundle", "entitlement", "token"]),
+    (
+        "latchkey-bench",
+        &["billing", "bundle", "entitlement", "store", "stripe-sandbox", "token"],
+    ),
 ];
 
 /// Libraries that one crate alone may name. Neither the testkit nor the bench is a part of the program: the one makes and drops databases
