@@ -4,7 +4,11 @@
 
 pub mod account;
 pub mod browser;
+pub mod deliveries;
 pub mod figures;
 pub mod page;
 pub mod process;
 pub mod proxies;
+pub mod raw;
+pub mod receivers;
+pub mod stripe;

@@ -61,14 +61,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("latchkey-tests", &[]),
     // Development only, like testkit.
-    ("latchkey-bench", &["bundle", "entitlement", "token"]),
+    (
+        "latchkey-bench",
+        &["billing", "bundle", "entitlement", "store", "stripe-sandbox", "token"],
+    ),
 ];
 
-/// Libraries that one crate alone may name. The testkit is not a part of the program: it makes and drops databases for tests.
+/// Libraries that one crate alone may name. Neither the testkit nor the bench is a part of the program: the one makes and drops databases
+/// for tests, the other measures what a database can do by itself.
 const ALONE: &[(&str, &[&str])] = &[
     ("lol_html", &["latchkey-page"]),
     ("async-stripe", &["latchkey-stripe-gateway"]),
-    ("sqlx", &["latchkey-store", "latchkey-testkit"]),
+    ("sqlx", &["latchkey-bench", "latchkey-store", "latchkey-testkit"]),
 ];
 
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

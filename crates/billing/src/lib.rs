@@ -7,6 +7,7 @@ pub mod api;
 pub mod derive;
 pub mod doctor;
 pub mod envelope;
+pub mod explain;
 pub mod figures;
 pub mod money;
 pub mod next;

@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Figures(FiguresArgs),
     /// Invoices and taxes, for bookkeeping.
     Invoices(InvoicesArgs),
+    /// Say what a reader may do and why, now or at any moment, in words to be sent on.
+    Explain(Explain),
     /// A news site full of ads, a Stripe of its own and everything between, on this machine.
     #[cfg(feature = "demo")]
     Demo(Demo),
@@ -242,6 +244,35 @@ pub(crate) struct FiguresArgs {
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
     /// The same as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const EXPLAIN_HELP: &str = "\
+Examples:
+  latchkey explain reader@publisher.example
+  latchkey explain sub_1Qx --at \"2026-11-24 14:00\"
+  latchkey explain acc_0197f0b27c1e70008000000000000001 --at \"3 days ago\" --for-reader
+
+A reader is an account (acc_…), an e-mail address, proven or not, a Stripe customer or subscription (cus_…, sub_…), a
+device (ses_…, the `sid` of a pass), or with --site the `sub` of a pass, for which LATCHKEY_SEAL_KEY is needed.
+Exit code 4: nobody is known by that name.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_HELP)]
+pub(crate) struct Explain {
+    /// The reader: an account, an address, a Stripe customer or subscription, a device, or the `sub` of a pass.
+    pub(crate) reader: String,
+    /// At which moment: RFC 3339, `2026-11-24`, `2026-11-24 14:00` in your time zone, or `3 days ago`; without it now.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<String>,
+    /// On one site only.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Option<String>,
+    /// Only the part to be sent on, without ids.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) for_reader: bool,
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use latchkey_billing::{DerivePolicy, NoticePolicy, Plan, PlanPrice, WebhookSecrets};
-use latchkey_entitlement::{Clock, Sites, time};
+use latchkey_entitlement::{Clock, SiteId, Sites, time};
 use latchkey_server::{Keys, Mailer, Parts, Server, ServerConfig};
 use latchkey_store::Store;
 use latchkey_stripe_gateway::SecretKey;
@@ -29,6 +29,8 @@ pub(crate) struct Outside {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) seal: SealKey,
     pub(crate) edge_token: Secret,
+    /// What opens the operator's API.
+    pub(crate) operator_token: Option<Secret>,
     /// Origins of Stripe's pages beside Stripe's own.
     pub(crate) payment_origins: Vec<String>,
 }
@@ -97,6 +99,8 @@ impl Instance {
         settings.pass_life_seconds = config.server.pass_life_seconds;
         settings.session_life_days = config.server.session_life_days;
         settings.site_secrets = site_secrets;
+        settings.operator_token = outside.operator_token;
+        settings.time_zone = config.zone();
         settings.payment_origins.extend(outside.payment_origins);
         let server = Server::new(Parts {
             config: settings,
@@ -187,15 +191,20 @@ fn plan(section: &PlanSection) -> Plan {
     }
 }
 
+/// Under which setting the key of a site's pairwise subjects is kept.
+pub(crate) fn site_secret_name(site: &SiteId) -> String {
+    format!("site_secret.{site}")
+}
+
 /// The keys of pairwise subjects, one a site, made once and kept sealed.
 async fn site_secrets(
     config: &Config,
     store: &Store,
     outside: &Outside,
-) -> anyhow::Result<BTreeMap<latchkey_entitlement::SiteId, Secret<Vec<u8>>>> {
+) -> anyhow::Result<BTreeMap<SiteId, Secret<Vec<u8>>>> {
     let mut secrets = BTreeMap::new();
     for site in &config.sites {
-        let name = format!("site_secret.{}", site.id);
+        let name = site_secret_name(&site.id);
         let mut nonce = [0; 12];
         nonce
             .iter_mut()

@@ -76,6 +76,7 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
             environment,
             commands::invoices::run(&cli.config, &invoices, environment),
         ),
+        Command::Explain(asked) => runtime(environment, commands::explain::run(&cli.config, &asked, environment)),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
         Command::Stripe(command) => runtime(environment, commands::stripe::run(&cli.config, &command, environment)),

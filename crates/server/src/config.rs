@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ipnet::IpNet;
-use latchkey_billing::Plan;
+use latchkey_billing::{Plan, explain::Zone};
 use latchkey_entitlement::{SiteId, policy::SitePolicy};
 use latchkey_token::Secret;
 
@@ -24,6 +24,10 @@ pub struct ServerConfig {
     pub session_life_days: u32,
     /// What edges and the publisher's own programs show as `Authorization: Bearer …`.
     pub edge_token: Secret,
+    /// What an operator's programs show as `Authorization: Bearer …`; without one the operator's API is shut.
+    pub operator_token: Option<Secret>,
+    /// The publisher's time zone, for texts about moments.
+    pub time_zone: Zone,
     /// Per site: the key of pairwise subjects. A site without one cannot be entered.
     pub site_secrets: BTreeMap<SiteId, Secret<Vec<u8>>>,
     /// One line about prices for the calls in pages, if there is one: "From €3 a month".
@@ -50,6 +54,8 @@ impl ServerConfig {
             pass_life_seconds: Self::PASS_LIFE_SECONDS,
             session_life_days: Self::SESSION_LIFE_DAYS,
             edge_token,
+            operator_token: None,
+            time_zone: Zone::utc(),
             site_secrets: BTreeMap::new(),
             prices_line: None,
             payment_origins: vec![

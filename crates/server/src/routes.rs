@@ -16,6 +16,7 @@ mod edge_enter;
 mod edge_renew;
 mod edge_revocations;
 mod edge_token;
+mod explain;
 mod health;
 mod jwks;
 mod return_;
@@ -69,6 +70,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/edge/v1/enter", post(edge_enter::enter))
         .route("/edge/v1/renew", post(edge_renew::renew))
         .route("/v1/comments/check", post(comments::check))
+        .route("/v1/readers/{reader}/explain", get(explain::show))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(health::ready))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -7,7 +7,7 @@ use latchkey_entitlement::{AccountId, Timestamp};
 
 use crate::{
     MAX_ROWS, Store, StoreError, capped,
-    database::{link::Link, row::Row, value::args},
+    database::{link::Link, many::Many, row::Row, value::args},
 };
 
 const TABLE: &str = "customer";
@@ -179,6 +179,13 @@ fn read(row: &Row) -> Result<Customer, StoreError> {
         deleted_at: row.maybe_moment("deleted_at")?,
     })
 }
+
+pub(crate) static MARK_MANY: Many = Many::new(
+    "INSERT INTO customer (id, livemode, dirty_at, dirty_mark, leased_mark, created_at) VALUES",
+    "(?, ?, ?, 1, 0, ?)",
+    "ON CONFLICT (id) DO UPDATE SET dirty_mark = customer.dirty_mark + 1, \
+        dirty_at = CASE WHEN customer.dirty_at < excluded.dirty_at THEN customer.dirty_at ELSE excluded.dirty_at END",
+);
 
 crate::statements! {
     CREATE = "INSERT INTO customer (id, livemode, dirty_mark, leased_mark, created_at) VALUES ($1, $2, 0, 0, $3) \

@@ -204,7 +204,7 @@ fn parse_sites(text: &str) -> Option<Sites> {
         .map(Sites::Only)
 }
 
-fn read(row: &Row) -> Result<Grant, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<Grant, StoreError> {
     Ok(Grant {
         id: row.parsed(TABLE, "id")?,
         account: row.parsed(TABLE, "account")?,

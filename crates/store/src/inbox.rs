@@ -1,10 +1,12 @@
 //! The inbox: Stripe's events, kept before they are acknowledged, and done in the transaction of their effect.
 
+use std::collections::BTreeSet;
+
 use latchkey_entitlement::Timestamp;
 
 use crate::{
     MAX_ROWS, Store, StoreError, capped, customer,
-    database::{link::Link, row::Row, value::args},
+    database::{link::Link, many::Many, row::Row, value::args},
 };
 
 const TABLE: &str = "stripe_event";
@@ -100,12 +102,15 @@ impl Store {
         customers.dedup_by(|a, b| a.0 == b.0);
 
         let mut link = self.write().await?;
-        for (customer, livemode) in &customers {
-            link.execute(CUSTOMER, args![customer, *livemode, now]).await?;
-        }
-        let mut new = vec![false; order.len()];
-        let mut touched = Vec::new();
-        for (index, event) in order {
+        let rows = customers
+            .into_iter()
+            .map(|(customer, livemode)| args![customer, livemode, now].into());
+        CUSTOMERS.rows(&mut link, rows.collect()).await?;
+        let facts: Vec<(usize, String, Option<String>, bool)> = order
+            .iter()
+            .map(|(index, event)| (*index, event.id.clone(), event.customer.clone(), event.livemode))
+            .collect();
+        let rows = order.into_iter().map(|(_, event)| {
             let NewEvent {
                 id,
                 kind,
@@ -114,23 +119,29 @@ impl Store {
                 object_id,
                 raw,
             } = event;
-            let inserted = link
-                .execute(
-                    RECEIVE,
-                    args![id, kind, livemode, customer.clone(), object_id, raw, now],
-                )
-                .await?
-                == 1;
-            if let Some(slot) = new.get_mut(index) {
-                *slot = inserted;
+            args![id, kind, livemode, customer, object_id, raw, now].into()
+        });
+        let inserted = RECEIVE.rows(&mut link, rows.collect()).await?;
+        let mut inserted: BTreeSet<String> = inserted.iter().map(|row| row.text("id")).collect::<Result<_, _>>()?;
+
+        let mut new = vec![false; facts.len()];
+        let mut touched = Vec::new();
+        for (index, id, customer, livemode) in facts {
+            // Of two deliveries of one event in a group, the first is the new one.
+            if !inserted.remove(&id) {
+                continue;
             }
-            touched.extend(customer.filter(|_| inserted).map(|customer| (customer, livemode)));
+            if let Some(slot) = new.get_mut(index) {
+                *slot = true;
+            }
+            touched.extend(customer.map(|customer| (customer, livemode)));
         }
         touched.sort();
         touched.dedup_by(|a, b| a.0 == b.0);
-        for (customer, livemode) in touched {
-            customer::mark(&mut link, &customer, livemode, now).await?;
-        }
+        let rows = touched
+            .into_iter()
+            .map(|(customer, livemode)| args![customer, livemode, now, now].into());
+        customer::MARK_MANY.rows(&mut link, rows.collect()).await?;
         link.commit().await?;
         Ok(new)
     }
@@ -230,11 +241,18 @@ fn read(row: &Row) -> Result<Event, StoreError> {
     })
 }
 
+pub(crate) static CUSTOMERS: Many = Many::new(
+    "INSERT INTO customer (id, livemode, dirty_mark, leased_mark, created_at) VALUES",
+    "(?, ?, 0, 0, ?)",
+    "ON CONFLICT (id) DO NOTHING",
+);
+pub(crate) static RECEIVE: Many = Many::new(
+    "INSERT INTO stripe_event (id, kind, livemode, customer, object_id, raw, state, tries, received_at) VALUES",
+    "(?, ?, ?, ?, ?, ?, 'pending', 0, ?)",
+    "ON CONFLICT (id) DO NOTHING RETURNING id",
+);
+
 crate::statements! {
-    CUSTOMER = "INSERT INTO customer (id, livemode, dirty_mark, leased_mark, created_at) VALUES ($1, $2, 0, 0, $3) \
-        ON CONFLICT (id) DO NOTHING";
-    RECEIVE = "INSERT INTO stripe_event (id, kind, livemode, customer, object_id, raw, state, tries, received_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, 'pending', 0, $7) ON CONFLICT (id) DO NOTHING";
     BY_ID = "SELECT * FROM stripe_event WHERE id = $1";
     PENDING = "SELECT * FROM stripe_event WHERE customer = $1 AND state = 'pending' ORDER BY received_at, id LIMIT $2";
     UNASSIGNED = "SELECT * FROM stripe_event WHERE customer IS NULL AND state = 'pending' ORDER BY received_at, id LIMIT $1";

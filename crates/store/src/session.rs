@@ -248,7 +248,7 @@ async fn read_all(
     link.rows(sql, args).await?.iter().map(read).collect()
 }
 
-fn read(row: &Row) -> Result<Session, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<Session, StoreError> {
     Ok(Session {
         id: row.parsed(TABLE, "id")?,
         account: row.parsed(TABLE, "account")?,

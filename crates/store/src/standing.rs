@@ -68,7 +68,7 @@ impl Store {
     }
 }
 
-fn read(row: &Row) -> Result<Standing, StoreError> {
+pub(crate) fn read(row: &Row) -> Result<Standing, StoreError> {
     let (until, lifted) = (row.maybe_moment("until_at")?, row.maybe_moment("lifted_at")?);
     Ok(Standing {
         id: row.parsed(TABLE, "id")?,

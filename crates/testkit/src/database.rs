@@ -6,7 +6,7 @@ use std::{
 };
 
 use latchkey_store::Store;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 /// A migrated database that is gone when this value is.
@@ -81,6 +81,27 @@ impl Database {
     /// Connects to it, as one server would; several may be connected at once.
     pub async fn open(&self) -> Store {
         Store::open(&self.url).await.expect("the database opens")
+    }
+
+    /// Its address, for a server in another process.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// So much time passes that every claim of a dead worker has run out: on a customer, and on an effect of the outbox.
+    pub async fn given_claims_ran_out(&self) {
+        const RUN_OUT: &str = "UPDATE customer SET lease_until = 0 WHERE lease_until IS NOT NULL; \
+            UPDATE outbox_effect SET due_at = 0 WHERE state = 'pending'";
+        match &self.place {
+            Place::Postgres { .. } => run(&self.url, RUN_OUT).await,
+            Place::Sqlite { .. } => {
+                let connection = SqliteConnection::connect(&self.url).await;
+                let mut connection = connection.expect("the file opens");
+                let done = sqlx::raw_sql(RUN_OUT).execute(&mut connection).await;
+                done.expect("the file can be written to");
+                let _ = connection.close().await;
+            }
+        }
     }
 
     /// `SQLite` or `PostgreSQL`.

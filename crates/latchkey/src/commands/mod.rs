@@ -4,6 +4,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod edge;
+pub(crate) mod explain;
 pub(crate) mod figures;
 pub(crate) mod init;
 pub(crate) mod invoices;

@@ -17,7 +17,7 @@ use figment::{
     providers::{Format, Toml},
     value::Value,
 };
-use latchkey_billing::{Currency, Interval};
+use latchkey_billing::{Currency, Interval, explain::Zone};
 use latchkey_entitlement::{
     PlanId, PriceId, Scope, SiteId,
     policy::{CallPolicy, CommentPolicy, SitePolicy, StripPolicy},
@@ -86,6 +86,13 @@ pub(crate) struct Config {
 pub(crate) struct Instance {
     pub(crate) publication: String,
     pub(crate) account_origin: Url,
+    /// A name of the IANA time zone database.
+    #[serde(default = "utc")]
+    pub(crate) time_zone: String,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
 }
 
 /// Where everything is kept.
@@ -308,6 +315,11 @@ impl Config {
     /// The account origin as it stands in `iss`: scheme, host and port, without a slash at the end.
     pub(crate) fn issuer(&self) -> String {
         self.instance.account_origin.origin().ascii_serialization()
+    }
+
+    /// The publisher's time zone; its name was checked when the file was read.
+    pub(crate) fn zone(&self) -> Zone {
+        Zone::named(&self.instance.time_zone).unwrap_or_else(|_| Zone::utc())
     }
 
     /// The policies of all sites.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use latchkey_billing::explain::Zone;
 use latchkey_entitlement::policy::{MAX_OUTAGE_GRACE_SECONDS, MAX_PASS_LIFE_SECONDS};
 use latchkey_page::Compiled;
 use url::Url;
@@ -40,6 +41,9 @@ pub(crate) fn is_local(host: &str) -> bool {
 pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     account_origin(config, &mut found);
+    if let Err(error) = Zone::named(&config.instance.time_zone) {
+        found.push(finding("instance.time_zone", error.to_string(), "`UTC` if in doubt"));
+    }
     sites(config, &mut found);
     plans(config, &mut found);
     let life = config.server.pass_life_seconds;

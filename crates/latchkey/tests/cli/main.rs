@@ -15,6 +15,7 @@ mod configuration;
 mod database;
 mod demo;
 mod doctor;
+mod explain;
 mod help;
 mod listen;
 mod online;

@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod explain;
 mod feed;
 mod forms;
 mod hand_over;

@@ -14,7 +14,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use latchkey_billing::{Currency, Interval, NoticePolicy, Plan, PlanPrice, WebhookSecrets};
+use latchkey_billing::{Currency, Interval, NoticePolicy, Plan, PlanPrice, WebhookSecrets, explain::Zone};
 use latchkey_entitlement::{
     Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
     policy::{CommentPolicy, SitePolicy},
@@ -37,6 +37,7 @@ use crate::{
 pub(crate) const ORIGIN: &str = "https://account.example.org";
 pub(crate) const HOST: &str = "news.example.org";
 pub(crate) const EDGE_TOKEN: &str = "edge-token-of-the-tests-0123456789";
+pub(crate) const API_TOKEN: &str = "api-token-of-the-tests-01234567890";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct ManualClock(AtomicI64);
@@ -348,6 +349,8 @@ fn config() -> ServerConfig {
         interval,
         interval_count: 1,
     };
+    config.operator_token = Some(Secret::new(API_TOKEN));
+    config.time_zone = Zone::named("Europe/Berlin").unwrap();
     config.plans = vec![Plan {
         id: PlanId::parse("pln_support").unwrap(),
         key: "support".into(),

@@ -1,10 +1,11 @@
 //! One SQL text, two drivers.
 //!
-//! [`Store`] holds the pools, [`Link`] is one connection or transaction of either driver, [`value`] what goes in and [`row`]
-//! what comes out. Every other file has only SQL that both databases accept. The exceptions, all in this module: how a write
+//! [`Store`] holds the pools, [`Link`] is one connection or transaction of either driver, [`value`] what goes in, [`row`]
+//! what comes out, and [`many`] one statement with many rows. Every other file has only SQL that both databases accept. The exceptions, all in this module: how a write
 //! transaction begins, SQLite's pragmas, and the lock around a migration.
 
 pub(crate) mod link;
+pub(crate) mod many;
 mod open;
 pub(crate) mod row;
 pub(crate) mod value;

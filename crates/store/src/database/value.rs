@@ -2,6 +2,7 @@
 
 use latchkey_entitlement::{AccountId, EventId, GrantId, PriceId, SessionId, SiteId, Timestamp};
 
+#[derive(Clone)]
 pub(crate) enum Value {
     Text(Option<String>),
     Int(Option<i64>),

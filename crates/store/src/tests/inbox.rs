@@ -91,3 +91,41 @@ on_both!(
         assert_eq!(store.claim_dirty("c", at(990), at(62), 100).await.unwrap(), ["cus_00"], "a mark shortens the wait");
     }
 );
+
+on_both!(
+    a_large_group_is_stored_whole_in_one_transaction_and_each_event_once,
+    store => {
+        let event = |n: usize| NewEvent {
+            id: format!("evt_{n:03}"), kind: "invoice.paid".into(), livemode: false,
+            customer: (!n.is_multiple_of(7)).then(|| format!("cus_{}", n % 30)), object_id: format!("in_{n}"), raw: vec![u8::try_from(n).unwrap(); n],
+        };
+        store.receive_events((0..10).map(event).collect(), NOW).await.unwrap();
+        let before = store.customer("cus_1").await.unwrap().unwrap();
+        for customer in store.claim_dirty("w1", at(50), NOW, 100).await.unwrap() {
+            assert!(store.release_customer(&customer, "w1", None).await.unwrap());
+        }
+
+        // Some are there already, some come twice in the group, and none comes in the order of ids.
+        let mut group: Vec<NewEvent> = (5..150).rev().map(event).collect();
+        group.push(event(80));
+        let new = store.receive_events(group, at(1)).await.unwrap();
+        assert_eq!(new.iter().filter(|new| **new).count(), 140);
+        assert_eq!((new[0], new[139], new[140], new[145]), (true, true, false, false));
+        for n in [0, 5, 64, 80, 149] {
+            let stored = store.event(&format!("evt_{n:03}")).await.unwrap().unwrap();
+            assert_eq!((stored.raw.len(), stored.object_id), (n, format!("in_{n}")));
+            assert_eq!(stored.received_at, if n < 10 { NOW } else { at(1) });
+        }
+        assert_eq!(store.claim_dirty("w2", at(90), at(60), 100).await.unwrap().len(), 30, "each is marked once more");
+        let after = store.customer("cus_1").await.unwrap().unwrap();
+        assert_eq!(after.created_at, before.created_at);
+
+        // What is there already marks nobody.
+        for n in 0..30 {
+            store.release_customer(&format!("cus_{n}"), "w2", None).await.unwrap();
+        }
+        let again = store.receive_events((0..150).map(event).collect(), at(2)).await.unwrap();
+        assert!(again.iter().all(|new| !new));
+        assert!(store.claim_dirty("w3", at(200), at(100), 100).await.unwrap().is_empty());
+    }
+);

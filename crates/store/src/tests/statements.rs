@@ -1,7 +1,7 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, enter_code, grant, inbox, invoice, key, leave_link, limit,
-    login, notice, outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, enter_code, grant, history, inbox, invoice, key, leave_link,
+    limit, login, notice, outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -14,6 +14,7 @@ async fn every_statement_is_understood_by_both_databases() {
         ("database", database::STATEMENTS),
         ("enter_code", enter_code::STATEMENTS),
         ("grant", grant::STATEMENTS),
+        ("history", history::STATEMENTS),
         ("inbox", inbox::STATEMENTS),
         ("key", key::STATEMENTS),
         ("leave_link", leave_link::STATEMENTS),
@@ -37,6 +38,17 @@ async fn every_statement_is_understood_by_both_databases() {
             for (name, sql) in statements {
                 if let Err(error) = fixture.store.write().await.unwrap().prepare(sql).await {
                     refused.push(format!("{file}::{name} on {:?}: {error}", fixture.store.backend()));
+                }
+            }
+        }
+        for (name, many) in [
+            ("inbox::CUSTOMERS", &inbox::CUSTOMERS),
+            ("inbox::RECEIVE", &inbox::RECEIVE),
+            ("customer::MARK_MANY", &customer::MARK_MANY),
+        ] {
+            for text in many.texts() {
+                if let Err(error) = fixture.store.write().await.unwrap().prepare(text).await {
+                    refused.push(format!("{name} on {:?}: {error}", fixture.store.backend()));
                 }
             }
         }
