@@ -12,14 +12,18 @@
 
 mod api;
 mod card;
+mod charge;
 mod checkout;
 mod checkout_api;
 mod clock;
 mod collect;
 mod config;
 mod control;
+mod control_money;
+mod credit_note;
 mod customer;
 mod delivery;
+mod dispute;
 mod due;
 mod endpoint;
 mod error;
@@ -39,6 +43,7 @@ mod plan_change;
 mod portal;
 mod price;
 mod product;
+mod refund;
 mod sandbox;
 mod settings;
 mod state;
