@@ -1,16 +1,20 @@
 //! What Stripe says, as narrow types, to benefits.
 //!
 //! Pure: nothing here reads a clock, a socket or a file. [`Stripe`] is the one door to the outside; the gateway, the sandbox and the
-//! simulator each implement it. [`fn@derive`] turns one customer's whole state into [`Benefit`]s by the table [`ACCESS`].
+//! simulator each implement it. [`fn@derive`] turns one customer's whole state into [`Benefit`]s by the tables [`ACCESS`] and
+//! [`REVERSALS`]; [`decide_doubles`] says what is done about a reader who pays twice.
 
 pub mod api;
 pub mod derive;
+pub mod double;
 pub mod envelope;
 pub mod money;
 pub mod next;
 pub mod parse;
+pub mod payment;
 pub mod plan;
 pub mod price_check;
+pub mod reversal;
 pub mod signature;
 pub mod stripe;
 
@@ -18,9 +22,11 @@ pub mod stripe;
 pub use latchkey_entitlement::{AccountId, Clock, EventId, Timestamp};
 
 pub use api::{
-    IdempotencyKey, KeyError, NewCheckout, NewCustomer, NewPrice, Page, Stripe, StripeError, SubscriptionChange,
+    IdempotencyKey, KeyError, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, RefundReason, Stripe, StripeError,
+    SubscriptionChange,
 };
 pub use derive::{ACCESS, Access, AccessRule, Benefit, DerivePolicy, Derived, Foreign, access, derive};
+pub use double::{DoubleDecision, RefundDue, SETTLING_TIME, SuspectedDouble, decide_doubles, suspect_doubles};
 pub use envelope::{EventEnvelope, parse_envelope};
 pub use money::format_money;
 pub use next::Next;
@@ -28,8 +34,16 @@ pub use parse::{
     ParseError, parse_customer, parse_invoice, parse_page, parse_price, parse_product, parse_session,
     parse_subscription,
 };
+pub use payment::{
+    Charge, Dispute, DisputeStatus, InvoicePayment, Refund, RefundStatus, parse_charge, parse_dispute,
+    parse_invoice_payment, parse_refund,
+};
 pub use plan::{Currency, CurrencyError, Interval, Plan, PlanPrice};
 pub use price_check::{PriceFault, check_price};
+pub use reversal::{
+    DoubleSubscription, FullRefund, MoneyBackPolicy, OpenDispute, REVERSALS, Reversal, ReversalEffect, ReversalRule,
+    reversal_effect,
+};
 pub use signature::{SignatureError, WebhookSecrets, sign, verify_signature};
 pub use stripe::{
     ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Customer, CustomerState, Invoice, Price, Product, Subscription,

@@ -77,11 +77,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn id(&self, path: &str) -> Result<String, ParseError> {
+    pub(crate) fn id(&self, path: &str) -> Result<String, ParseError> {
         self.opt_id(path)?.ok_or_else(|| self.error(path, "missing"))
     }
 
-    fn opt_int(&self, path: &str) -> Result<Option<i64>, ParseError> {
+    pub(crate) fn opt_int(&self, path: &str) -> Result<Option<i64>, ParseError> {
         match self.get(path) {
             None => Ok(None),
             Some(value) => value
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn int(&self, path: &str) -> Result<i64, ParseError> {
+    pub(crate) fn int(&self, path: &str) -> Result<i64, ParseError> {
         self.opt_int(path)?.ok_or_else(|| self.error(path, "missing"))
     }
 
@@ -99,11 +99,11 @@ impl<'a> Reader<'a> {
         Ok(self.opt_int(path)?.map(Timestamp::from_seconds))
     }
 
-    fn time(&self, path: &str) -> Result<Timestamp, ParseError> {
+    pub(crate) fn time(&self, path: &str) -> Result<Timestamp, ParseError> {
         self.int(path).map(Timestamp::from_seconds)
     }
 
-    fn flag(&self, path: &str) -> Result<bool, ParseError> {
+    pub(crate) fn flag(&self, path: &str) -> Result<bool, ParseError> {
         match self.get(path) {
             None => Ok(false),
             Some(value) => value
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
             .ok_or_else(|| self.error("livemode", "neither true nor false"))
     }
 
-    fn metadata(&self) -> Result<BTreeMap<String, String>, ParseError> {
+    pub(crate) fn metadata(&self) -> Result<BTreeMap<String, String>, ParseError> {
         let Some(value) = self.get("metadata") else {
             return Ok(BTreeMap::new());
         };
@@ -237,7 +237,15 @@ pub fn parse_invoice(json: &Value) -> Result<Invoice, ParseError> {
         hosted_invoice_url: it.opt_text("hosted_invoice_url")?,
         period_end: it.opt_time("period_end")?.unwrap_or(created),
         number: it.opt_text("number")?,
+        lines_end: lines_end(&it),
     })
+}
+
+/// The latest end of the lines that an invoice shows.
+fn lines_end(it: &Reader<'_>) -> Option<Timestamp> {
+    let lines = it.get("lines.data")?.as_array()?;
+    let ends = lines.iter().filter_map(|line| line.pointer("/period/end")?.as_i64());
+    ends.max().map(Timestamp::from_seconds)
 }
 
 /// Reads a customer, a deleted one (`{id, deleted: true}`) too.

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt};
 use latchkey_entitlement::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::payment::{Charge, Dispute, Refund};
+
 /// Name in Stripe metadata under which a purchase carries our account id.
 pub const ACCOUNT_KEY: &str = "latchkey_account";
 /// Name in Stripe metadata under which a purchase carries our id of the checkout attempt.
@@ -209,7 +211,7 @@ pub struct Product {
 }
 
 /// An invoice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoice {
     /// `in_…`.
     pub id: String,
@@ -237,6 +239,8 @@ pub struct Invoice {
     pub period_end: Timestamp,
     /// Number printed on it.
     pub number: Option<String>,
+    /// The latest end of what its lines are for: at a renewal, the end of the period that begins.
+    pub lines_end: Option<Timestamp>,
 }
 
 /// A customer, without what it bought.
@@ -255,7 +259,7 @@ pub struct Customer {
 }
 
 /// All that is read about one customer in one sync.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerState {
     /// `cus_…`.
     pub id: String,
@@ -273,6 +277,12 @@ pub struct CustomerState {
     pub sessions: Vec<CheckoutSession>,
     /// The newest invoices, and the latest one of each subscription that is not in order.
     pub invoices: Vec<Invoice>,
+    /// The charges since the earliest running period began whose money went back, was to go back, or is disputed.
+    pub charges: Vec<Charge>,
+    /// The refunds of those charges.
+    pub refunds: Vec<Refund>,
+    /// The disputes of those charges.
+    pub disputes: Vec<Dispute>,
     /// When the reading began. The gateway, which has no clock, leaves 0; the caller knows better.
     pub read_at: Timestamp,
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod gateway;
 mod key;
+mod money;
 mod transport;
 mod wire;
 
