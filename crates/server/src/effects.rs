@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use latchkey_entitlement::EventId;
 use latchkey_store::Attempt;
-use latchkey_sync::{Effect, EffectError, Effects};
+use latchkey_sync::{Effect, EffectError, Effects, LETTER_DOUBLE_STOPPED};
 
 use crate::{
-    MailError, Problem,
+    MailError, Problem, doubles,
     server::App,
     sign_in::{self, LetterError},
     target::{LocalPath, Target},
@@ -33,6 +33,9 @@ pub(crate) fn target(attempt: &Attempt) -> Target {
 #[async_trait]
 impl Effects for App {
     async fn perform(&self, effect: &Effect) -> Result<(), EffectError> {
+        if effect.kind == LETTER_DOUBLE_STOPPED {
+            return doubles::send_letter(self, &effect.payload).await;
+        }
         if effect.kind != LETTER_AFTER_PAYMENT {
             // A newer server on the same database may know it.
             return Err(EffectError::Later(format!(

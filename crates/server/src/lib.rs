@@ -6,6 +6,7 @@
 
 mod browser;
 mod config;
+mod doubles;
 mod effects;
 mod entitled;
 mod extract;

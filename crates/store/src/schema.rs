@@ -27,6 +27,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 4,
         sql: include_str!("../../../migrations/0004_customer_deleted.sql"),
     },
+    Migration {
+        version: 5,
+        sql: include_str!("../../../migrations/0005_double_subscription.sql"),
+    },
 ];
 
 /// Version of the schema in the database, and the newest one that this program knows.

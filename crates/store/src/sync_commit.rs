@@ -151,7 +151,7 @@ impl Store {
         write_alerts(&mut link, &commit).await?;
         inbox::done(&mut link, &commit.events_done, commit.now).await?;
         for effect in &commit.effects {
-            outbox::add(&mut link, &effect.kind, &effect.payload, commit.now).await?;
+            outbox::add_new(&mut link, effect, commit.now).await?;
         }
         link.commit().await?;
         Ok(done)

@@ -12,7 +12,7 @@ use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
 use crate::{Sync, SyncError};
 
 /// How long a lease lasts if its worker dies, in milliseconds; longer than every retry of one read of Stripe.
-const LEASE: i64 = 90 * SECOND;
+pub(crate) const LEASE: i64 = 90 * SECOND;
 /// How often a busy customer is asked for again before giving up, and how long to wait between: short at first, since a reader who
 /// comes back from Checkout waits here while the webhook's worker reads the same customer.
 const LEASE_TRIES: u32 = 44;
@@ -90,6 +90,10 @@ impl Sync {
         let derived = derive(&state, &self.config.plans, &self.config.derive, now);
         let mut wanted = self.grants(&account, &derived, now);
         wanted.extend(self.undecided(&account, &derived).await?);
+        let suspicion = self.suspect(&account, &state).await?;
+        let mut alerts = alerts(&derived);
+        alerts.extend(suspicion.alerts);
+        let effects_stored = !suspicion.effects.is_empty();
         let done = self
             .store
             .commit_sync(SyncCommit {
@@ -103,8 +107,8 @@ impl Sync {
                 wanted,
                 events_done: pending.into_iter().map(|event| event.id).collect(),
                 mirror: mirror(&state),
-                alerts: alerts(&derived),
-                effects: vec![],
+                alerts,
+                effects: suspicion.effects,
                 deleted: state.deleted,
             })
             .await?;
@@ -115,6 +119,9 @@ impl Sync {
             devices_renewed = done.devices_renewed,
             "customer synced"
         );
+        if effects_stored {
+            self.outbox.notify_one();
+        }
         if done.still_dirty {
             self.wake.notify_one();
         }

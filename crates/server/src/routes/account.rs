@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::{
     Problem,
     browser::Browser,
+    doubles::{self, DoubleView},
     extract::Query,
     reader::{self, Reader},
     server::App,
@@ -70,6 +71,10 @@ struct AccountPage {
     several_customers: bool,
     /// Whether more than one subscription will be charged again.
     paid_twice: bool,
+    /// Whether one of them is about to be stopped and paid back.
+    settling: bool,
+    /// Subscriptions that were stopped because there was another one.
+    stopped: Vec<DoubleView>,
     subscriptions: Vec<SubscriptionView>,
     has_customer: bool,
     devices: Vec<DeviceView>,
@@ -114,6 +119,8 @@ pub(crate) async fn show(
         grants: grants(&app, &reader, &bought).await?,
         ended,
         paid_twice: charged_again.count() > 1,
+        settling: app.sync.settles_doubles(&bought),
+        stopped: doubles::stopped(&app, &reader).await?,
         subscriptions: bought.iter().filter_map(|own| subscription(&app, own)).collect(),
         has_customer: !customers.is_empty(),
         several_customers: {

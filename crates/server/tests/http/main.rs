@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod buying_again;
 mod feed;
 mod forms;
 mod hand_over;

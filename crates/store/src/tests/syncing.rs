@@ -23,7 +23,7 @@ on_both!(
         let mut first = commit("1", "cus_1", "w1", &ann, vec![grant("a", &ann, "sub_1", 100), grant("b", &ann, "sub_2", 100)]);
         first.mirror = vec![SubscriptionRow { id: "sub_1".into(), status: "active".into(), livemode: false, body: "{}".into() }];
         first.alerts = vec!["odd".into(), "odder".into()];
-        first.effects = vec![NewEffect { kind: "mail".into(), payload: "{}".into() }];
+        first.effects = vec![NewEffect { kind: "mail".into(), payload: "{}".into(), ..NewEffect::default() }];
         let done = store.commit_sync(first).await.unwrap();
         assert_eq!((done.opened.len(), done.closed.len(), done.unchanged, done.still_dirty), (2, 0, 0, false));
         assert_eq!(store.subscriptions_of(&ann).await.unwrap().len(), 1);

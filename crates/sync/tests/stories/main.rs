@@ -8,6 +8,8 @@
 )]
 
 mod deliveries;
+mod doubles;
+mod money_back;
 mod oddities;
 mod paying;
 mod renewals;
