@@ -19,3 +19,6 @@ CREATE TABLE double_subscription (
     done_at BIGINT
 );
 CREATE INDEX double_subscription_customer ON double_subscription (customer);
+
+-- Why a subscription that lives gives nothing, in a word for the reader's page: `refunded`, `disputed`.
+ALTER TABLE subscription ADD COLUMN note TEXT;

@@ -275,7 +275,7 @@ pub struct CustomerState {
     pub subscriptions: Vec<Subscription>,
     /// The newest Checkout sessions.
     pub sessions: Vec<CheckoutSession>,
-    /// The newest invoices, and the latest one of each subscription that is not in order.
+    /// The newest invoices, those of the running periods, and the latest one of each subscription that is not in order.
     pub invoices: Vec<Invoice>,
     /// The charges since the earliest running period began whose money went back, was to go back, or is disputed.
     pub charges: Vec<Charge>,

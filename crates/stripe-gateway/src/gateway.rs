@@ -205,10 +205,15 @@ impl Gateway {
         Ok(pages.into_iter().flat_map(|page| page.items).collect())
     }
 
-    /// The newest invoices, and the latest one of each subscription that is not in order if it is older than those.
+    /// The newest invoices, those of the running periods whatever their number, and the latest one of each subscription that is not in order if it is older than those.
     async fn invoices(&self, customer: &str, subscriptions: &[Subscription]) -> Result<Vec<Invoice>, StripeError> {
         let list = invoice::ListInvoice::new().customer(customer).limit(NEWEST);
-        let mut invoices = parse_page(&self.get(list.build()).await?, parse_invoice)?.items;
+        let newest = parse_page(&self.get(list.build()).await?, parse_invoice)?;
+        let mut invoices = newest.items;
+        if newest.has_more {
+            self.add_invoices_of_running_periods(customer, subscriptions, &mut invoices)
+                .await?;
+        }
         let overdue = |status: &SubscriptionStatus| {
             matches!(
                 status,

@@ -40,15 +40,20 @@ fn shown(json: &Value) -> Result<Shown, ParseError> {
     Ok(Shown { charge, refunds, more })
 }
 
+/// When the first of the running periods began, in seconds.
+fn earliest_start(subscriptions: &[Subscription]) -> Option<i64> {
+    let live = subscriptions.iter().filter(|it| !it.status.is_terminal());
+    let items = live.flat_map(|it| &it.items);
+    items.map(|item| item.current_period_start.seconds()).min()
+}
+
 impl Gateway {
     /// Reads what went back of what the running periods were paid with: one call for a customer of whom nothing did, and none for one
     /// without a subscription that lives.
     pub(crate) async fn read_reversals(&self, state: &mut CustomerState) -> Result<(), StripeError> {
-        let live = state.subscriptions.iter().filter(|it| !it.status.is_terminal());
-        let starts = live
-            .flat_map(|it| &it.items)
-            .map(|item| item.current_period_start.seconds());
-        let Some(start) = starts.min() else { return Ok(()) };
+        let Some(start) = earliest_start(&state.subscriptions) else {
+            return Ok(());
+        };
         let request = |after: Option<String>| {
             let list = charge::ListCharge::new()
                 .customer(&state.id)
@@ -79,6 +84,35 @@ impl Gateway {
             state.refunds.append(&mut one.refunds);
             state.charges.push(one.charge);
         }
+        Ok(())
+    }
+
+    /// Reads the invoices since the earliest running period began that are older than those that were read.
+    pub(crate) async fn add_invoices_of_running_periods(
+        &self,
+        customer: &str,
+        subscriptions: &[Subscription],
+        invoices: &mut Vec<Invoice>,
+    ) -> Result<(), StripeError> {
+        let oldest = invoices.last().map(|last| (last.id.clone(), last.created.seconds()));
+        let (Some(start), Some((oldest, at))) = (earliest_start(subscriptions), oldest) else {
+            return Ok(());
+        };
+        let start = start.saturating_sub(CHARGE_LEAD);
+        if at < start {
+            return Ok(());
+        }
+        let request = |after: Option<String>| {
+            invoice::ListInvoice::new()
+                .customer(customer)
+                .created(RangeQueryTs::gte(start))
+                .limit(PAGE)
+                .starting_after(after.as_deref().unwrap_or(&oldest))
+                .build()
+        };
+        let last = |page: &[Invoice]| page.last().map(|last| last.id.clone());
+        let pages = self.whole(request, parse_invoice, last).await?;
+        invoices.extend(pages.into_iter().flat_map(|page| page.items));
         Ok(())
     }
 

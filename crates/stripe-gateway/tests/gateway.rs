@@ -539,3 +539,43 @@ async fn the_owner_of_a_dispute_is_found_through_its_charge() {
         "{seen:?}"
     );
 }
+
+#[tokio::test]
+async fn every_invoice_of_the_running_period_is_read_however_many_there_are() {
+    let invoice = |id: &str, created: i64| {
+        format!(r#"{{"id":"{id}","amount_due":500,"currency":"eur","created":{created},"subscription":"sub_1"}}"#)
+    };
+    let page = |invoice: &str, more: bool| answer(200, &format!(r#"{{"data":[{invoice}],"has_more":{more}}}"#));
+    let (first, second) = (invoice("in_9", 150_000), invoice("in_1", 100_000));
+    let read = vec![
+        answer(200, CUSTOMER),
+        list(&[LIVE]),
+        page(&first, true),
+        page(&second, false),
+        list(&[]),
+        list(&[]),
+    ];
+    let (gateway, script) = world(read).await;
+    let state = gateway.customer_state("cus_1").await.unwrap();
+    let ids: Vec<&str> = state.invoices.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids, ["in_9", "in_1"]);
+    let seen = lines(&script);
+    assert!(
+        seen[3].contains("starting_after=in_9") && seen[3].contains("=13600"),
+        "{}",
+        seen[3]
+    );
+
+    // What is older than the running period is not asked for.
+    let old = invoice("in_9", 13_000);
+    let (gateway, script) = world(vec![
+        answer(200, CUSTOMER),
+        list(&[LIVE]),
+        page(&old, true),
+        list(&[]),
+        list(&[]),
+    ])
+    .await;
+    gateway.customer_state("cus_1").await.unwrap();
+    assert_eq!(lines(&script).len(), 5);
+}

@@ -24,7 +24,7 @@ const RETRY_AFTER: i64 = 5 * SECOND;
 /// cannot be read. Its events were all delivered, so that nothing but this would tell of the customer afterwards.
 const RETRY_UNMENDED_AFTER: i64 = HOUR;
 /// Longest alert that is kept, in characters.
-const MAX_ALERT_CHARS: usize = 500;
+pub(crate) const MAX_ALERT_CHARS: usize = 500;
 
 /// What a sync changed.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Sync {
                 now,
                 wanted,
                 events_done: pending.into_iter().map(|event| event.id).collect(),
-                mirror: mirror(&state),
+                mirror: mirror(&state, &derived, now),
                 alerts,
                 effects: suspicion.effects,
                 deleted: state.deleted,
@@ -185,12 +185,22 @@ fn retry_after(error: &SyncError) -> Option<i64> {
     }
 }
 
-fn mirror(state: &CustomerState) -> Vec<SubscriptionRow> {
+fn mirror(state: &CustomerState, derived: &Derived, now: Timestamp) -> Vec<SubscriptionRow> {
+    let ended = |id: &str| {
+        let own = derived
+            .benefits
+            .iter()
+            .find(|benefit| benefit.source_ref.split('/').next() == Some(id))?;
+        own.state_note
+            .clone()
+            .filter(|_| own.until.is_some_and(|until| until <= now))
+    };
     let rows = state.subscriptions.iter().map(|subscription| SubscriptionRow {
         id: subscription.id.clone(),
         status: subscription.status.as_str().to_owned(),
         livemode: subscription.livemode,
         body: serde_json::to_string(subscription).unwrap_or_default(),
+        note: ended(&subscription.id),
     });
     rows.collect()
 }

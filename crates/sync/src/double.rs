@@ -17,7 +17,11 @@ use latchkey_entitlement::{
 };
 use latchkey_store::{Double, DoubleOutcome, NewEffect};
 
-use crate::{EffectError, Sync, SyncError, checkout::MAX_KEYS, customer::LEASE};
+use crate::{
+    EffectError, Sync, SyncError,
+    checkout::MAX_KEYS,
+    customer::{LEASE, MAX_ALERT_CHARS},
+};
 
 /// The effect that looks at an account's subscriptions once they have settled; its payload is the account's id.
 pub(crate) const SETTLE_DOUBLES: &str = "double_subscription";
@@ -66,19 +70,17 @@ impl Sync {
         for suspect in &suspects {
             let own = |id: &String| state.subscriptions.iter().any(|own| own.id == *id);
             if !suspect.subscriptions.iter().all(own) {
-                out.alerts.push(format!(
+                let text = format!(
                     "the reader has {} live subscriptions to plan {} in several customers: {}",
                     suspect.subscriptions.len(),
                     suspect.plan,
                     suspect.subscriptions.join(", ")
-                ));
+                );
+                out.alerts.push(text.chars().take(MAX_ALERT_CHARS).collect());
             }
         }
         let own = doubles.iter().filter(|double| double.decision.customer == state.id);
-        out.alerts.extend(own.filter_map(|double| {
-            let told = double.done_at.is_some_and(|done| now < done.plus(TOLD_FOR));
-            double.outcome.clone().filter(|_| told)
-        }));
+        out.alerts.extend(own.filter_map(|double| tell(double, now)));
         if self.config.derive.money_back.double_subscription == DoubleSubscription::Refund {
             let unfinished = doubles.iter().any(|double| double.done_at.is_none());
             let settled = suspects.iter().map(|suspect| suspect.settled_at);
@@ -341,6 +343,18 @@ impl Sync {
             }
             tries += 1;
         }
+    }
+}
+
+/// What the operator is told of a decision: what became of it, or that it takes too long.
+fn tell(double: &Double, now: Timestamp) -> Option<String> {
+    match double.done_at {
+        Some(done) => double.outcome.clone().filter(|_| now < done.plus(TOLD_FOR)),
+        None if double.decided_at.plus(WITHDRAWN_AFTER) <= now => Some(format!(
+            "subscription {} was to be stopped for {} and paid back, and that is not done yet: look at the effects that failed",
+            double.decision.stopped, double.decision.kept
+        )),
+        None => None,
     }
 }
 

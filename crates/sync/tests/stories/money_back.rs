@@ -27,6 +27,9 @@ async fn a_refund_in_full_ends_access_and_the_next_paid_month_brings_it_back() {
         assert_eq!(ada.opens("/story").await.ads(), ADS_PER_PAGE);
         assert_eq!(terms(&ada).await, []);
 
+        let page = ada.account_home().await;
+        assert!(page.says("The last payment was paid back to you"), "{page:?}");
+
         // Nobody has cancelled: Stripe charges again, and she has what she paid for.
         city.advance(days(32)).await;
         assert_eq!(city.stripe().control().counts().payments, 2);
@@ -105,6 +108,8 @@ async fn a_disputed_payment_rests_and_comes_back_when_the_dispute_is_won() {
         assert!(reads_without_ads(&ada).await);
         city.advance(minutes(5)).await;
         assert_eq!(ada.opens("/story").await.ads(), ADS_PER_PAGE);
+        let page = ada.account_home().await;
+        assert!(page.says("Your bank has taken the last payment back"), "{page:?}");
         let told = alerts(city).await;
         assert!(
             told.contains("is disputed") && told.contains("rests until it is won"),
@@ -119,6 +124,7 @@ async fn a_disputed_payment_rests_and_comes_back_when_the_dispute_is_won() {
         city.stripe().control().win_dispute(dispute).unwrap();
         city.advance(minutes(1)).await;
         assert!(reads_without_ads(&ada).await);
+        assert!(!ada.account_home().await.says("Your bank has taken"));
         assert_eq!(alerts(city).await, "");
     })
     .await;
