@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     envelope::EventEnvelope,
+    payment::{InvoicePayment, Refund},
     plan::{Currency, Interval},
     stripe::{CheckoutSession, CustomerState, Invoice, Price, Subscription},
 };
@@ -82,6 +83,28 @@ pub struct NewCheckout {
     pub cancel_url: String,
     /// Language of the page, such as `de`; Stripe's guess if `None`.
     pub locale: Option<String>,
+}
+
+/// Why money goes back, in Stripe's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundReason {
+    /// It was paid twice.
+    Duplicate,
+    /// Its payer asked.
+    RequestedByCustomer,
+}
+
+/// Money to send back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRefund {
+    /// `pi_…` that paid.
+    pub payment_intent: String,
+    /// How much, in minor units; all that is left if `None`. Stripe refuses more than was paid.
+    pub amount_minor: Option<i64>,
+    /// Why.
+    pub reason: RefundReason,
+    /// Metadata of the refund.
+    pub metadata: Vec<(String, String)>,
 }
 
 /// A price to make.
@@ -242,6 +265,23 @@ pub trait Stripe: Send + Sync {
         id: &str,
         change: SubscriptionChange,
     ) -> Result<Subscription, StripeError>;
+
+    /// Ends a subscription now, without proration; `comment` says why, for whoever looks at it in Stripe. One that has ended already is
+    /// [`StripeError::NotFound`]. Without a key, which Stripe takes with a POST alone: ending twice ends once.
+    async fn cancel_subscription(&self, id: &str, comment: &str) -> Result<Subscription, StripeError>;
+
+    /// Sends money back.
+    async fn create_refund(&self, key: &IdempotencyKey, new: &NewRefund) -> Result<Refund, StripeError>;
+
+    /// Takes back an open invoice, so that nobody can pay it any more.
+    async fn void_invoice(&self, key: &IdempotencyKey, id: &str) -> Result<Invoice, StripeError>;
+
+    /// How an invoice was paid.
+    async fn invoice_payments(&self, invoice: &str) -> Result<Vec<InvoicePayment>, StripeError>;
+
+    /// The customer that an object is about, where its event did not say: a dispute, a refund, a charge, a subscription, an invoice or
+    /// a Checkout session. `None` for any other kind, and where there is none.
+    async fn customer_of(&self, object: &str) -> Result<Option<String>, StripeError>;
 
     /// Every active recurring price.
     async fn list_prices(&self) -> Result<Vec<Price>, StripeError>;

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::{
     plan::Plan,
+    reversal::{MoneyBackPolicy, take_back},
     stripe::{CustomerState, Invoice, Subscription, SubscriptionItem, SubscriptionStatus},
 };
 
@@ -36,6 +37,8 @@ pub struct AccessRule {
     pub status: SubscriptionStatus,
     /// What it gives.
     pub access: Access,
+    /// Whether what it paid counts as revenue: where there is access that was not given away.
+    pub revenue: bool,
     /// What the status means.
     pub meaning: &'static str,
 }
@@ -44,6 +47,8 @@ const fn rule(status: SubscriptionStatus, access: Access, meaning: &'static str)
     AccessRule {
         status,
         access,
+        // One rule for both: nobody counts as paying who is shown ads, and nobody reads on for whom nothing is counted.
+        revenue: matches!(access, Access::Period | Access::Grace),
         meaning,
     }
 }
@@ -91,6 +96,8 @@ pub struct DerivePolicy {
     pub renewal_slack_ms: i64,
     /// How long a reader whose renewal failed keeps access, from the unpaid invoice; milliseconds.
     pub past_due_grace_ms: i64,
+    /// What money that goes back does.
+    pub money_back: MoneyBackPolicy,
 }
 
 impl Default for DerivePolicy {
@@ -98,6 +105,7 @@ impl Default for DerivePolicy {
         Self {
             renewal_slack_ms: 72 * HOUR,
             past_due_grace_ms: 7 * DAY,
+            money_back: MoneyBackPolicy::default(),
         }
     }
 }
@@ -121,7 +129,8 @@ pub struct Benefit {
     pub until: Option<Timestamp>,
     /// The rule that set `until`, in words for support.
     pub because: String,
-    /// A word for the reader's page where something needs saying: `past_due`, `ends`, `trial`, `collection_paused`.
+    /// A word for the reader's page where something needs saying: `past_due`, `ends`, `trial`, `collection_paused`,
+    /// `refunded`, `disputed`.
     pub state_note: Option<String>,
 }
 
@@ -173,6 +182,7 @@ pub fn derive(state: &CustomerState, plans: &[Plan], policy: &DerivePolicy, now:
             ));
         }
     }
+    take_back(state, policy.money_back, &mut out);
     for session in &state.sessions {
         if session.mode == "payment" && session.payment_status == "paid" {
             out.foreign.push(Foreign {
@@ -375,7 +385,7 @@ fn alert_doubles(out: &mut Derived, now: Timestamp) {
     out.alerts.extend(doubles);
 }
 
-fn moment(at: Timestamp) -> String {
+pub(crate) fn moment(at: Timestamp) -> String {
     let Ok(time) = OffsetDateTime::from_unix_timestamp(at.seconds()) else {
         return format!("{} s", at.seconds());
     };

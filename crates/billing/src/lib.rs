@@ -1,11 +1,13 @@
 //! What Stripe says, as narrow types, to benefits.
 //!
 //! Pure: nothing here reads a clock, a socket or a file. [`Stripe`] is the one door to the outside; the gateway, the sandbox and the
-//! simulator each implement it. [`fn@derive`] turns one customer's whole state into [`Benefit`]s by the table [`ACCESS`].
+//! simulator each implement it. [`fn@derive`] turns one customer's whole state into [`Benefit`]s by the tables [`ACCESS`] and
+//! [`REVERSALS`]; [`decide_doubles`] says what is done about a reader who pays twice.
 
 pub mod api;
 pub mod derive;
 pub mod doctor;
+pub mod double;
 pub mod envelope;
 pub mod explain;
 pub mod figures;
@@ -14,8 +16,10 @@ pub mod next;
 pub mod notice;
 pub mod papers;
 pub mod parse;
+pub mod payment;
 pub mod plan;
 pub mod price_check;
+pub mod reversal;
 pub mod setup;
 pub mod setup_api;
 pub mod signature;
@@ -26,10 +30,12 @@ pub mod webhook_events;
 pub use latchkey_entitlement::{AccountId, Clock, EventId, Timestamp};
 
 pub use api::{
-    IdempotencyKey, KeyError, NewCheckout, NewCustomer, NewPrice, Page, Stripe, StripeError, SubscriptionChange,
+    IdempotencyKey, KeyError, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, RefundReason, Stripe, StripeError,
+    SubscriptionChange,
 };
 pub use derive::{ACCESS, Access, AccessRule, Benefit, DerivePolicy, Derived, Foreign, access, derive};
 pub use doctor::{ClockSkew, Deliveries, Fault, endpoint_faults, secret_in_use};
+pub use double::{DoubleDecision, RefundDue, SETTLING_TIME, SuspectedDouble, decide_doubles, suspect_doubles};
 pub use envelope::{EventEnvelope, parse_envelope};
 pub use figures::{Books, Figures, Period, Purchases};
 pub use money::format_money;
@@ -40,8 +46,16 @@ pub use parse::{
     ParseError, parse_customer, parse_invoice, parse_page, parse_price, parse_product, parse_session,
     parse_subscription,
 };
+pub use payment::{
+    Charge, Dispute, DisputeStatus, InvoicePayment, Refund, RefundStatus, parse_charge, parse_dispute,
+    parse_invoice_payment, parse_refund,
+};
 pub use plan::{Currency, CurrencyError, Interval, Plan, PlanPrice};
 pub use price_check::{PriceFault, check_price};
+pub use reversal::{
+    DoubleSubscription, FullRefund, MoneyBackPolicy, OpenDispute, REVERSALS, Reversal, ReversalEffect, ReversalRule,
+    reversal_effect,
+};
 pub use setup::{
     FoundInStripe, MAX_KEYS, Made, Standing, endpoint_standing, lookup_key, portal_standing, price_standing,
     product_standing,

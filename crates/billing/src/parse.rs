@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn id(&self, path: &str) -> Result<String, ParseError> {
+    pub(crate) fn id(&self, path: &str) -> Result<String, ParseError> {
         self.opt_id(path)?.ok_or_else(|| self.error(path, "missing"))
     }
 
@@ -270,7 +270,15 @@ pub fn parse_invoice(json: &Value) -> Result<Invoice, ParseError> {
         period_end: it.opt_time("period_end")?.unwrap_or(created),
         number: it.opt_text("number")?,
         papers: papers::parse(&it)?,
+        lines_end: lines_end(&it),
     })
+}
+
+/// The latest end of the lines that an invoice shows.
+fn lines_end(it: &Reader<'_>) -> Option<Timestamp> {
+    let lines = it.get("lines.data")?.as_array()?;
+    let ends = lines.iter().filter_map(|line| line.pointer("/period/end")?.as_i64());
+    ends.max().map(Timestamp::from_seconds)
 }
 
 /// Reads a customer, a deleted one (`{id, deleted: true}`) too.

@@ -6,6 +6,7 @@ use latchkey_entitlement::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::papers::Papers;
+use crate::payment::{Charge, Dispute, Refund};
 
 /// Name in Stripe metadata under which a purchase carries our account id.
 pub const ACCOUNT_KEY: &str = "latchkey_account";
@@ -214,7 +215,7 @@ pub struct Product {
 }
 
 /// An invoice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invoice {
     /// `in_…`.
     pub id: String,
@@ -245,6 +246,8 @@ pub struct Invoice {
     /// What bookkeeping needs of it.
     #[serde(default)]
     pub papers: Papers,
+    /// The latest end of what its lines are for: at a renewal, the end of the period that begins.
+    pub lines_end: Option<Timestamp>,
 }
 
 /// A customer, without what it bought.
@@ -263,7 +266,7 @@ pub struct Customer {
 }
 
 /// All that is read about one customer in one sync.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomerState {
     /// `cus_…`.
     pub id: String,
@@ -279,8 +282,14 @@ pub struct CustomerState {
     pub subscriptions: Vec<Subscription>,
     /// The newest Checkout sessions.
     pub sessions: Vec<CheckoutSession>,
-    /// The newest invoices, and the latest one of each subscription that is not in order.
+    /// The newest invoices, those of the running periods, and the latest one of each subscription that is not in order.
     pub invoices: Vec<Invoice>,
+    /// The charges since the earliest running period began whose money went back, was to go back, or is disputed.
+    pub charges: Vec<Charge>,
+    /// The refunds of those charges.
+    pub refunds: Vec<Refund>,
+    /// The disputes of those charges.
+    pub disputes: Vec<Dispute>,
     /// When the reading began. The gateway, which has no clock, leaves 0; the caller knows better.
     pub read_at: Timestamp,
 }

@@ -83,6 +83,7 @@ fn state(subscriptions: Vec<Subscription>) -> CustomerState {
         sessions: vec![],
         invoices: vec![],
         read_at: NOW,
+        ..CustomerState::default()
     }
 }
 
@@ -144,8 +145,7 @@ fn invoice(id: &str, status: &str, created: Timestamp) -> Invoice {
         next_payment_attempt: None,
         hosted_invoice_url: None,
         period_end: created,
-        number: None,
-        papers: Papers::default(),
+        ..Invoice::default()
     }
 }
 

@@ -101,12 +101,8 @@ fn invoice(number: u32, status: &str, created: Timestamp, lines: Vec<InvoiceLine
         amount_paid_minor: if paid { total.max(0) } else { 0 },
         currency: "eur".to_owned(),
         created,
-        due_date: None,
         attempt_count: 1,
-        next_payment_attempt: None,
-        hosted_invoice_url: None,
         period_end: created,
-        number: None,
         papers: Papers {
             paid_at: paid.then_some(created),
             subtotal_minor: total,
@@ -115,6 +111,7 @@ fn invoice(number: u32, status: &str, created: Timestamp, lines: Vec<InvoiceLine
             lines,
             ..Papers::default()
         },
+        ..Invoice::default()
     }
 }
 

@@ -146,6 +146,7 @@ pub(crate) fn derive_policy(config: &Config) -> DerivePolicy {
     DerivePolicy {
         renewal_slack_ms: i64::from(config.server.renewal_slack_hours) * time::HOUR,
         past_due_grace_ms: i64::from(config.server.past_due_grace_days) * time::DAY,
+        money_back: config.money_back,
     }
 }
 

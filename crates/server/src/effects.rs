@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use latchkey_billing::NoticeKind;
 use latchkey_entitlement::EventId;
 use latchkey_store::{Attempt, NOTICE_EFFECT, StoreError};
-use latchkey_sync::{Effect, EffectError, Effects};
+use latchkey_sync::{Effect, EffectError, Effects, LETTER_DOUBLE_STOPPED};
 
 use crate::{
-    MailError, Problem, notice,
+    MailError, Problem, doubles, notice,
     server::App,
     sign_in::{self, LetterError},
     target::{LocalPath, Target},
@@ -36,6 +36,7 @@ impl Effects for App {
     async fn perform(&self, effect: &Effect) -> Result<(), EffectError> {
         match effect.kind.as_str() {
             LETTER_AFTER_PAYMENT => self.send_after_payment(effect).await,
+            LETTER_DOUBLE_STOPPED => doubles::send_letter(self, &effect.payload).await,
             NOTICE_EFFECT => self.send_notice(effect).await,
             // A newer server on the same database may know it.
             other => Err(EffectError::Later(format!("this version knows no effect `{other}`"))),

@@ -7,6 +7,7 @@
 mod browser;
 mod config;
 mod deliveries;
+mod doubles;
 mod effects;
 mod entitled;
 mod explain;

@@ -12,12 +12,16 @@ const TABLE: &str = "outbox_effect";
 const MAX_ERROR_CHARS: usize = 500;
 
 /// An effect to be stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewEffect {
     /// What is to be done, in the caller's words.
     pub kind: String,
     /// What it needs; JSON by custom.
     pub payload: String,
+    /// Not before this moment; at once if `None`.
+    pub due_at: Option<Timestamp>,
+    /// Whether one with the same kind and payload that waits already is enough.
+    pub unless_waiting: bool,
 }
 
 /// An effect that waits.
@@ -95,8 +99,18 @@ impl Store {
 /// Stores an effect within a transaction.
 pub(crate) async fn add(link: &mut Link, kind: &str, payload: &str, now: Timestamp) -> Result<u64, StoreError> {
     let id: u64 = link.one(NUMBER, &[]).await?.count("counter", "value")?;
-    link.execute(ADD, args![id, kind, payload, now]).await?;
+    link.execute(ADD, args![id, kind, payload, now, now]).await?;
     Ok(id)
+}
+
+/// Stores an effect as it is described, within a transaction.
+pub(crate) async fn add_new(link: &mut Link, new: &NewEffect, now: Timestamp) -> Result<(), StoreError> {
+    let id: u64 = link.one(NUMBER, &[]).await?.count("counter", "value")?;
+    let due_at = new.due_at.unwrap_or(now);
+    let sql = if new.unless_waiting { ADD_UNLESS_WAITING } else { ADD };
+    link.execute(sql, args![id, &new.kind, &new.payload, due_at, now])
+        .await?;
+    Ok(())
 }
 
 fn read(row: &Row) -> Result<Effect, StoreError> {
@@ -111,10 +125,13 @@ fn read(row: &Row) -> Result<Effect, StoreError> {
 
 crate::statements! {
     NUMBER = "UPDATE counter SET value = value + 1 WHERE name = 'outbox' RETURNING value";
-    ADD = "INSERT INTO outbox_effect (id, kind, payload, state, tries, due_at, created_at) VALUES ($1, $2, $3, 'pending', 0, $4, $4)";
+    ADD = "INSERT INTO outbox_effect (id, kind, payload, state, tries, due_at, created_at) VALUES ($1, $2, $3, 'pending', 0, $4, $5)";
     ADD_ONCE = "INSERT INTO outbox_effect (id, kind, payload, state, tries, due_at, created_at) \
         SELECT $1, $2, $3, 'pending', 0, CAST($4 AS BIGINT), CAST($4 AS BIGINT) \
         WHERE NOT EXISTS (SELECT 1 FROM outbox_effect WHERE kind = $2 AND payload = $3)";
+    ADD_UNLESS_WAITING = "INSERT INTO outbox_effect (id, kind, payload, state, tries, due_at, created_at) \
+        SELECT $1, $2, $3, 'pending', 0, CAST($4 AS BIGINT), CAST($5 AS BIGINT) \
+        WHERE NOT EXISTS (SELECT 1 FROM outbox_effect WHERE kind = $2 AND payload = $3 AND state = 'pending')";
     CLAIM = "UPDATE outbox_effect SET due_at = $2, tries = tries + 1 WHERE id IN \
         (SELECT id FROM outbox_effect WHERE state = 'pending' AND due_at <= $1 ORDER BY id LIMIT $3) \
         AND state = 'pending' AND due_at <= $1 RETURNING *";

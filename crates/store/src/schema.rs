@@ -28,6 +28,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0004_customer_deleted.sql"),
     },
     Migration {
+        version: 5,
+        sql: include_str!("../../../migrations/0005_double_subscription.sql"),
+    },
+    Migration {
         version: 8,
         sql: include_str!("../../../migrations/0008_revocation_session.sql"),
     },

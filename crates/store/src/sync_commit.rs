@@ -50,7 +50,7 @@ pub struct SyncCommit {
 }
 
 /// A subscription as Stripe told it last.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionRow {
     /// Stripe's id.
     pub id: String,
@@ -60,6 +60,8 @@ pub struct SubscriptionRow {
     pub livemode: bool,
     /// JSON.
     pub body: String,
+    /// Why it gives nothing although it lives, in a word.
+    pub note: Option<String>,
 }
 
 /// What a sync changed.
@@ -160,7 +162,7 @@ impl Store {
         notice::plan(&mut link, &commit).await?;
         inbox::done(&mut link, &commit.events_done, commit.now).await?;
         for effect in &commit.effects {
-            outbox::add(&mut link, &effect.kind, &effect.payload, commit.now).await?;
+            outbox::add_new(&mut link, effect, commit.now).await?;
         }
         link.commit().await?;
         Ok(done)
@@ -258,10 +260,11 @@ async fn write_mirror(link: &mut Link, commit: &SyncCommit) -> Result<(), StoreE
             status,
             livemode,
             body,
+            note,
         } = subscription;
         link.execute(
             SUBSCRIPTION,
-            args![id, &commit.customer, *livemode, status, body, commit.now],
+            args![id, &commit.customer, *livemode, status, body, commit.now, note.clone()],
         )
         .await?;
     }
@@ -288,6 +291,7 @@ fn read_subscription(row: &Row) -> Result<SubscriptionRow, StoreError> {
         status: row.text("status")?,
         livemode: row.bool("livemode")?,
         body: row.text("body")?,
+        note: row.maybe_text("note")?,
     })
 }
 
@@ -299,8 +303,8 @@ crate::statements! {
         WHERE id = $1 AND lease_owner = $2 AND account = $3 RETURNING dirty_at";
     RUN = "INSERT INTO sync_run (id, customer, livemode, started_at, committed_at, opened, closed) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     FORGET_SUBSCRIPTIONS = "DELETE FROM subscription WHERE customer = $1";
-    SUBSCRIPTION = "INSERT INTO subscription (id, customer, livemode, status, body, synced_at) VALUES ($1, $2, $3, $4, $5, $6) \
-        ON CONFLICT (id) DO UPDATE SET customer = $2, livemode = $3, status = $4, body = $5, synced_at = $6";
+    SUBSCRIPTION = "INSERT INTO subscription (id, customer, livemode, status, body, synced_at, note) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+        ON CONFLICT (id) DO UPDATE SET customer = $2, livemode = $3, status = $4, body = $5, synced_at = $6, note = $7";
     SUBSCRIPTIONS = "SELECT * FROM subscription WHERE customer IN (SELECT id FROM customer WHERE account = $1) ORDER BY id LIMIT $2";
     ALERTS_OF = "SELECT text FROM alert WHERE customer = $1";
     END_ALERT = "DELETE FROM alert WHERE customer = $1 AND text = $2";

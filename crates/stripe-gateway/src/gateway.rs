@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use latchkey_billing::{
     ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Clock, CustomerState, EventEnvelope, IdempotencyKey, Interval, Invoice,
-    NewCheckout, NewCustomer, NewPrice, Page, ParseError, Price, Stripe, StripeError, Subscription, SubscriptionChange,
-    SubscriptionStatus, Timestamp, parse_customer, parse_invoice, parse_page, parse_price, parse_session,
-    parse_subscription,
+    InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, ParseError, Price, Refund, Stripe,
+    StripeError, Subscription, SubscriptionChange, SubscriptionStatus, Timestamp, parse_customer, parse_invoice,
+    parse_page, parse_price, parse_session, parse_subscription,
 };
 use serde_json::Value;
 use stripe_billing::{billing_portal_session as portal, invoice, subscription as sub};
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Most entries that Stripe gives in one page.
-const PAGE: i64 = 100;
+pub(crate) const PAGE: i64 = 100;
 /// Most pages of one list that are read. A list that goes on is an error, since a part of it would be taken for the whole.
 pub const MAX_PAGES: usize = 100;
 /// How many of a customer's newest Checkout sessions and invoices are read.
@@ -178,6 +178,11 @@ impl Gateway {
         self
     }
 
+    /// Ends something. Stripe takes no key with it, since ending twice ends once.
+    pub(crate) async fn delete(&self, request: RequestBuilder) -> Result<Value, StripeError> {
+        self.transport.send(request, None).await
+    }
+
     /// Reads a list to its end. `request` makes the request for what comes after an id; `cursor` gives the id of an entry.
     pub(crate) async fn whole<T>(
         &self,
@@ -222,10 +227,15 @@ impl Gateway {
         Ok(pages.into_iter().flat_map(|page| page.items).collect())
     }
 
-    /// The newest invoices, and the latest one of each subscription that is not in order if it is older than those.
+    /// The newest invoices, those of the running periods whatever their number, and the latest one of each subscription that is not in order if it is older than those.
     async fn invoices(&self, customer: &str, subscriptions: &[Subscription]) -> Result<Vec<Invoice>, StripeError> {
         let list = invoice::ListInvoice::new().customer(customer).limit(NEWEST);
-        let mut invoices = parse_page(&self.get(list.build()).await?, parse_invoice)?.items;
+        let newest = parse_page(&self.get(list.build()).await?, parse_invoice)?;
+        let mut invoices = newest.items;
+        if newest.has_more {
+            self.add_invoices_of_running_periods(customer, subscriptions, &mut invoices)
+                .await?;
+        }
         let overdue = |status: &SubscriptionStatus| {
             matches!(
                 status,
@@ -288,12 +298,14 @@ impl Stripe for Gateway {
             sessions: Vec::new(),
             invoices: Vec::new(),
             read_at: Timestamp::default(),
+            ..CustomerState::default()
         };
         if !state.deleted {
             state.subscriptions = self.subscriptions(id).await?;
             state.invoices = self.invoices(id, &state.subscriptions).await?;
             let sessions = checkout::ListCheckoutSession::new().customer(id).limit(NEWEST);
             state.sessions = parse_page(&self.get(sessions.build()).await?, parse_session)?.items;
+            self.read_reversals(&mut state).await?;
         }
         Ok(state)
     }
@@ -388,6 +400,26 @@ impl Stripe for Gateway {
             }
         };
         Ok(parse_subscription(&self.post(request.build(), key).await?)?)
+    }
+
+    async fn cancel_subscription(&self, id: &str, comment: &str) -> Result<Subscription, StripeError> {
+        self.cancel(id, comment).await
+    }
+
+    async fn create_refund(&self, key: &IdempotencyKey, new: &NewRefund) -> Result<Refund, StripeError> {
+        self.refund(key, new).await
+    }
+
+    async fn void_invoice(&self, key: &IdempotencyKey, id: &str) -> Result<Invoice, StripeError> {
+        self.void(key, id).await
+    }
+
+    async fn invoice_payments(&self, invoice: &str) -> Result<Vec<InvoicePayment>, StripeError> {
+        self.payments_of(invoice).await
+    }
+
+    async fn customer_of(&self, object: &str) -> Result<Option<String>, StripeError> {
+        self.owner(object).await
     }
 
     async fn list_prices(&self) -> Result<Vec<Price>, StripeError> {

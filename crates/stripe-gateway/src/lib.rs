@@ -7,6 +7,7 @@ mod answer;
 mod events;
 mod gateway;
 mod key;
+mod money;
 mod recording;
 mod setup;
 mod transport;

@@ -16,8 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use latchkey_billing::{
-    AccountId, Clock, EventId, IdempotencyKey, NewCheckout, NewCustomer, Stripe, StripeError, SubscriptionChange,
-    Timestamp,
+    AccountId, Clock, EventId, IdempotencyKey, NewCheckout, NewCustomer, NewRefund, RefundReason, Stripe, StripeError,
+    SubscriptionChange, Timestamp,
 };
 use latchkey_stripe_gateway::{Config, ConfigError, Gateway, SecretKey};
 
@@ -375,4 +375,207 @@ fn the_key_never_goes_out_in_the_clear_and_is_never_printed() {
     assert_eq!(gateway("http://stripe.example/").unwrap_err(), ConfigError::BaseUrl);
     assert!(gateway("http://stripe.localhost:8080").is_ok());
     assert_eq!(format!("{:?}", SecretKey::new("sk_test_secret")), "SecretKey(redacted)");
+}
+
+const CUSTOMER: &str = r#"{"id":"cus_1","livemode":false}"#;
+const LIVE: &str = r#"{"id":"sub_1","customer":"cus_1","status":"active","created":90000,"livemode":false,
+    "items":{"data":[{"id":"si_1","price":{"id":"price_1","product":"prod_1"},
+    "current_period_start":100000,"current_period_end":200000}]}}"#;
+
+fn list(data: &[&str]) -> Answer {
+    answer(200, &format!(r#"{{"data":[{}],"has_more":false}}"#, data.join(",")))
+}
+
+fn charge(id: &str, refunds: &str, disputed: bool) -> String {
+    format!(
+        r#"{{"id":"{id}","payment_intent":"pi_{id}","customer":"cus_1","amount":500,"amount_refunded":0,"currency":"eur","created":1,
+        "paid":true,"disputed":{disputed},"livemode":false,"refunds":{{"data":[{refunds}],"has_more":false}}}}"#
+    )
+}
+
+fn lines(script: &Script) -> Vec<String> {
+    script.seen.lock().unwrap().iter().map(|it| it.line.clone()).collect()
+}
+
+#[tokio::test]
+async fn who_never_had_money_back_costs_one_more_call_and_who_has_no_subscription_none() {
+    let quiet = charge("ch_1", "", false);
+    let (gateway, script) = world(vec![
+        answer(200, CUSTOMER),
+        list(&[LIVE]),
+        list(&[]),
+        list(&[]),
+        list(&[&quiet]),
+    ])
+    .await;
+    let state = gateway.customer_state("cus_1").await.unwrap();
+    assert_eq!(
+        (state.charges.len(), state.refunds.len(), state.disputes.len()),
+        (0, 0, 0)
+    );
+    let seen = lines(&script);
+    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert!(
+        seen[4].starts_with("GET /v1/charges?") && seen[4].contains("customer=cus_1") && seen[4].contains("=13600"),
+        "since a day before the running period: {}",
+        seen[4]
+    );
+
+    let over = LIVE.replace("active", "canceled");
+    let (gateway, script) = world(vec![answer(200, CUSTOMER), list(&[&over]), list(&[]), list(&[])]).await;
+    gateway.customer_state("cus_1").await.unwrap();
+    assert_eq!(lines(&script).len(), 4);
+}
+
+#[tokio::test]
+async fn what_went_back_is_read_with_the_invoice_that_it_had_paid() {
+    let refund = r#"{"id":"re_1","charge":"ch_1","amount":200,"currency":"eur","status":"failed","created":5,"failure_reason":"unknown"}"#;
+    let dispute = r#"{"id":"dp_1","charge":"ch_2","amount":500,"currency":"eur","status":"lost","created":6}"#;
+    let payment = |invoice: &str| {
+        format!(
+            r#"{{"invoice":"{invoice}","status":"paid","amount_paid":500,"payment":{{"type":"payment_intent","payment_intent":"pi_1"}}}}"#
+        )
+    };
+    let (first, second) = (charge("ch_1", refund, false), charge("ch_2", "", true));
+    let (gateway, script) = world(vec![
+        answer(200, CUSTOMER),
+        list(&[LIVE]),
+        list(&[]),
+        list(&[]),
+        list(&[&first, &second]),
+        list(&[&payment("in_1")]),
+        list(&[dispute]),
+        list(&[&payment("in_2")]),
+    ])
+    .await;
+    let state = gateway.customer_state("cus_1").await.unwrap();
+    let paid: Vec<_> = state
+        .charges
+        .iter()
+        .map(|it| (it.id.as_str(), it.invoice.as_deref()))
+        .collect();
+    assert_eq!(paid, [("ch_1", Some("in_1")), ("ch_2", Some("in_2"))]);
+    assert_eq!(
+        (state.refunds[0].id.as_str(), state.disputes[0].id.as_str()),
+        ("re_1", "dp_1")
+    );
+    let seen = lines(&script);
+    assert!(
+        seen[5].contains("payment[payment_intent]=pi_ch_1") || seen[5].contains("payment%5Bpayment_intent%5D=pi_ch_1"),
+        "{}",
+        seen[5]
+    );
+}
+
+#[tokio::test]
+async fn ending_refunding_and_voiding_are_sent_with_what_makes_them_safe_to_repeat() {
+    const INVOICE: &str = r#"{"id":"in_1","amount_due":500,"currency":"eur","created":1,"status":"void"}"#;
+    const REFUND: &str =
+        r#"{"id":"re_1","charge":"ch_1","amount":500,"currency":"eur","status":"pending","created":5}"#;
+    const REFUSED: &str = r#"{"error":{"type":"invalid_request_error","code":"charge_disputed","message":"x"}}"#;
+    let (gateway, script) = world(vec![
+        answer(502, "<html>"),
+        answer(200, &LIVE.replace("active", "canceled")),
+        answer(200, REFUND),
+        answer(400, REFUSED),
+        answer(200, INVOICE),
+    ])
+    .await;
+    let ended = gateway.cancel_subscription("sub_1", "one of two").await.unwrap();
+    assert!(ended.status.is_terminal());
+    let new = NewRefund {
+        payment_intent: "pi_1".to_owned(),
+        amount_minor: None,
+        reason: RefundReason::Duplicate,
+        metadata: vec![("k".to_owned(), "v".to_owned())],
+    };
+    assert_eq!(gateway.create_refund(&key(), &new).await.unwrap().amount_minor, 500);
+    let refused = gateway.create_refund(&key(), &new).await.unwrap_err();
+    assert!(
+        matches!(&refused, StripeError::Refused { code: Some(code), .. } if code == "charge_disputed"),
+        "{refused}"
+    );
+    gateway.void_invoice(&key(), "in_1").await.unwrap();
+    let seen = script.seen.lock().unwrap();
+    assert_eq!(seen[0].line, "DELETE /v1/subscriptions/sub_1");
+    assert_eq!(seen[1].line, seen[0].line, "ending twice ends once");
+    assert!(
+        seen[0].body.contains("prorate=false") && seen[0].body.contains("invoice_now=false"),
+        "{}",
+        seen[0].body
+    );
+    assert_eq!(
+        (seen[2].line.as_str(), seen[2].body.as_str()),
+        ("POST /v1/refunds", "metadata[k]=v&payment_intent=pi_1&reason=duplicate")
+    );
+    assert_eq!(seen[2].headers["idempotency-key"], "customer.acc_1");
+    assert_eq!(seen[4].line, "POST /v1/invoices/in_1/void");
+}
+
+#[tokio::test]
+async fn the_owner_of_a_dispute_is_found_through_its_charge() {
+    let owned = r#"{"id":"x","charge":{"id":"ch_1","customer":"cus_1"}}"#;
+    let (gateway, script) = world(vec![
+        answer(200, owned),
+        answer(200, owned),
+        answer(200, r#"{"id":"sub_1","customer":"cus_2"}"#),
+        answer(200, r#"{"id":"x","charge":{"id":"ch_1","customer":null}}"#),
+    ])
+    .await;
+    assert_eq!(gateway.customer_of("du_1").await.unwrap().as_deref(), Some("cus_1"));
+    assert_eq!(gateway.customer_of("re_1").await.unwrap().as_deref(), Some("cus_1"));
+    assert_eq!(gateway.customer_of("sub_1").await.unwrap().as_deref(), Some("cus_2"));
+    assert_eq!(gateway.customer_of("dp_2").await.unwrap(), None);
+    assert_eq!(
+        gateway.customer_of("price_1").await.unwrap(),
+        None,
+        "nobody's, and not asked for"
+    );
+    assert_eq!(gateway.customer_of("../x").await.unwrap_err(), StripeError::NotFound);
+    let seen = lines(&script);
+    assert_eq!(
+        (seen.len(), seen[0].starts_with("GET /v1/disputes/du_1?expand")),
+        (4, true),
+        "{seen:?}"
+    );
+}
+
+#[tokio::test]
+async fn every_invoice_of_the_running_period_is_read_however_many_there_are() {
+    let invoice = |id: &str, created: i64| {
+        format!(r#"{{"id":"{id}","amount_due":500,"currency":"eur","created":{created},"subscription":"sub_1"}}"#)
+    };
+    let page = |invoice: &str, more: bool| answer(200, &format!(r#"{{"data":[{invoice}],"has_more":{more}}}"#));
+    let (first, second) = (invoice("in_9", 150_000), invoice("in_1", 100_000));
+    let read = vec![
+        answer(200, CUSTOMER),
+        list(&[LIVE]),
+        page(&first, true),
+        page(&second, false),
+        list(&[]),
+        list(&[]),
+    ];
+    let (gateway, script) = world(read).await;
+    let state = gateway.customer_state("cus_1").await.unwrap();
+    let ids: Vec<&str> = state.invoices.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids, ["in_9", "in_1"]);
+    let seen = lines(&script);
+    assert!(
+        seen[3].contains("starting_after=in_9") && seen[3].contains("=13600"),
+        "{}",
+        seen[3]
+    );
+
+    // What is older than the running period is not asked for.
+    let old = invoice("in_9", 13_000);
+    let (gateway, script) = world(vec![
+        answer(200, CUSTOMER),
+        list(&[LIVE]),
+        page(&old, true),
+        list(&[]),
+        list(&[]),
+    ])
+    .await;
+    gateway.customer_state("cus_1").await.unwrap();
+    assert_eq!(lines(&script).len(), 5);
 }

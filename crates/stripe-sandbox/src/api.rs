@@ -21,8 +21,8 @@ use crate::params::Params;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::{
-    account, card, card_attach, checkout_api, customer, endpoint, expand, intent, invoice_api, portal,
-    portal_configuration, price, product, subscription_api,
+    account, card, card_attach, charge, checkout_api, credit_note, customer, dispute, endpoint, expand, intent,
+    invoice_api, portal, portal_configuration, price, product, refund, subscription_api,
 };
 
 /// The name of the major release that [`API_VERSION`] belongs to.
@@ -307,6 +307,14 @@ fn read(state: &State, p: &Params, path: &[&str]) -> Option<ApiResult> {
         ["invoices", id] => invoice_api::get(state, p, id),
         ["invoice_payments"] => invoice_api::list_payments(state, p),
         ["invoice_payments", id] => invoice_api::get_payment(state, p, id),
+        ["charges"] => charge::list(state, p),
+        ["charges", id] => charge::get(state, p, id),
+        ["refunds"] => refund::list(state, p),
+        ["refunds", id] => refund::get(state, p, id),
+        ["disputes"] => dispute::list(state, p),
+        ["disputes", id] => dispute::get(state, p, id),
+        ["credit_notes"] => credit_note::list(state, p),
+        ["credit_notes", id] => credit_note::get(state, p, id),
         ["payment_intents"] => intent::list(state, p),
         ["payment_intents", id] => intent::get(state, p, id),
         ["payment_methods"] => card::list(state, p),
@@ -338,6 +346,9 @@ fn write(state: &mut State, p: &Params, path: &[&str]) -> Option<ApiResult> {
         ["payment_methods", id, "attach"] => card_attach::attach(state, p, id),
         ["invoices", id, "pay"] => invoice_api::pay(state, p, id),
         ["invoices", id, "void"] => invoice_api::void(state, p, id),
+        ["refunds"] => refund::create(state, p),
+        ["disputes", id, "close"] => dispute::close(state, p, id),
+        ["credit_notes"] => credit_note::create(state, p),
         ["billing_portal", "sessions"] => portal::create(state, p),
         ["webhook_endpoints"] => endpoint::create(state, p),
         ["tax", "settings"] => account::set_tax(state, p),

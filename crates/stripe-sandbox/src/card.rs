@@ -28,12 +28,20 @@ pub(crate) enum Behaviour {
     AsksOnce,
     /// Asks its owner for authentication each time.
     AsksAlways,
+    /// Pays, and its owner disputes the payment soon after.
+    Disputed,
+    /// Pays, and its owner's bank asks about the payment soon after.
+    Inquired,
+    /// Pays; a refund of it succeeds at first and fails an hour later.
+    RefundFails,
+    /// Pays; a refund of it is pending for an hour.
+    RefundPends,
     /// A well-formed number that is no test number.
     NotATestCard,
 }
 
 /// Stripe's test numbers (docs.stripe.com/testing), as far as the sandbox knows them.
-const NUMBERS: [(&str, Behaviour); 15] = [
+const NUMBERS: [(&str, Behaviour); 19] = [
     ("4242424242424242", Behaviour::Pays),
     ("4000056655665556", Behaviour::Pays),
     ("5555555555554444", Behaviour::Pays),
@@ -49,13 +57,24 @@ const NUMBERS: [(&str, Behaviour); 15] = [
     ("4000002500003155", Behaviour::AsksOnce),
     ("4000002760003184", Behaviour::AsksAlways),
     ("4000003800000446", Behaviour::Pays),
+    ("4000000000000259", Behaviour::Disputed),
+    ("4000000000001976", Behaviour::Inquired),
+    ("4000000000005126", Behaviour::RefundFails),
+    ("4000000000007726", Behaviour::RefundPends),
 ];
 
 impl Behaviour {
     /// What the bank says while the owner is there; authentication is asked for separately.
     fn on_session(self) -> Result<(), ApiError> {
         match self {
-            Self::Pays | Self::FailsLater | Self::AsksOnce | Self::AsksAlways => Ok(()),
+            Self::Pays
+            | Self::FailsLater
+            | Self::AsksOnce
+            | Self::AsksAlways
+            | Self::Disputed
+            | Self::Inquired
+            | Self::RefundFails
+            | Self::RefundPends => Ok(()),
             Self::Declined => Err(declined()),
             Self::InsufficientFunds => Err(ApiError::card(
                 "card_declined",

@@ -297,7 +297,10 @@ impl State {
             invoice.customer.clone(),
         );
         if let Some(intent) = intent {
-            self.intent_failed(&intent, method, error);
+            let card = method
+                .and_then(|id| self.payment_methods.get(id))
+                .map(|method| method.card.clone());
+            self.intent_failed(&intent, method, card.as_ref(), error);
         }
         self.emit_invoice("invoice.payment_failed", id);
         if error.code == Some("authentication_required") {

@@ -81,7 +81,7 @@ pub struct DeliveryRecord {
 /// Controls over a [`Sandbox`].
 #[derive(Debug, Clone, Copy)]
 pub struct Control<'a> {
-    sandbox: &'a Sandbox,
+    pub(crate) sandbox: &'a Sandbox,
 }
 
 impl<'a> Control<'a> {
@@ -320,6 +320,6 @@ impl<'a> Control<'a> {
     }
 }
 
-fn refused(error: ApiError) -> SandboxError {
+pub(crate) fn refused(error: ApiError) -> SandboxError {
     SandboxError::Refused(error.message)
 }

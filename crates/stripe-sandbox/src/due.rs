@@ -19,6 +19,8 @@ enum Due {
     Cancel(String),
     TrialNotice(String),
     EndPeriod(String),
+    SettleRefund(String),
+    Dispute(String),
     Finalise(String),
     Retry(String),
 }
@@ -73,7 +75,13 @@ impl State {
             let finalise = one.finalise_at.map(|at| (at, Due::Finalise(one.id.clone())));
             [finalise, one.next_attempt.map(|at| (at, Due::Retry(one.id.clone())))]
         });
+        let refunds = self.refunds.values();
+        let refunds = refunds.filter_map(|one| one.settles.map(|(at, _)| (at, Due::SettleRefund(one.id.clone()))));
+        let charges = self.charges.values();
+        let disputes = charges.filter_map(|one| one.dispute_at.map(|at| (at, Due::Dispute(one.id.clone()))));
         sessions
+            .chain(refunds)
+            .chain(disputes)
             .chain(subscriptions.flatten())
             .chain(invoices.flatten())
             .filter(|(at, _)| *at <= until)
@@ -98,6 +106,12 @@ impl State {
                 self.emit("customer.subscription.trial_will_end", shown);
             }
             Due::EndPeriod(id) => self.renew(&id),
+            Due::SettleRefund(id) => {
+                if let Some((_, status)) = self.refunds.get(&id).and_then(|one| one.settles) {
+                    self.end_refund(&id, status);
+                }
+            }
+            Due::Dispute(id) => self.dispute_by_card(&id),
             Due::Finalise(id) => {
                 self.finalise(&id);
                 self.charge_or_hold(&id);

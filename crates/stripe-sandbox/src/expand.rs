@@ -4,11 +4,13 @@ use serde_json::Value;
 
 use crate::card::PaymentMethod;
 use crate::customer::Customer;
+use crate::dispute::Dispute;
 use crate::error::ApiError;
 use crate::intent::PaymentIntent;
 use crate::params::Params;
 use crate::price::Price;
 use crate::product::Product;
+use crate::refund::Refund;
 use crate::state::State;
 
 const MAX_DEPTH: usize = 4;
@@ -49,6 +51,12 @@ fn walk(state: &State, value: &mut Value, path: &[&str]) -> Result<(), ()> {
                 fields.insert("line_items".to_owned(), items);
                 return Ok(());
             }
+            let charge = fields.get("object").and_then(Value::as_str) == Some("charge");
+            if *first == "refunds" && charge && !fields.contains_key("refunds") {
+                let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
+                let refunds = state.render_refunds_of(id);
+                fields.insert("refunds".to_owned(), refunds);
+            }
             walk(state, fields.get_mut(*first).ok_or(())?, rest)
         }
         Value::Array(rows) => rows.iter_mut().try_for_each(|row| walk(state, row, path)),
@@ -69,4 +77,7 @@ fn find(state: &State, id: &str) -> Option<Value> {
         .or_else(|| state.payment_intents.get(id).map(PaymentIntent::render))
         .or_else(|| state.payment_methods.get(id).map(PaymentMethod::render))
         .or_else(|| state.sessions.get(id).map(|one| one.render(state)))
+        .or_else(|| state.charges.get(id).map(|one| one.render(state)))
+        .or_else(|| state.refunds.get(id).map(Refund::render))
+        .or_else(|| state.disputes.get(id).map(Dispute::render))
 }

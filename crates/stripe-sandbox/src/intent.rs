@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::card::Card;
 use crate::error::{ApiError, ApiResult};
 use crate::list;
 use crate::params::{Metadata, Params};
@@ -33,6 +34,8 @@ pub(crate) struct PaymentIntent {
     pub(crate) client_secret: String,
     /// The session whose page collects it.
     pub(crate) session: Option<String>,
+    #[serde(default)]
+    pub(crate) latest_charge: Option<String>,
     /// Where authentication happens, while it is asked for.
     pub(crate) auth_url: Option<String>,
 }
@@ -65,7 +68,7 @@ impl PaymentIntent {
             "description": self.description,
             "excluded_payment_method_types": null,
             "last_payment_error": self.last_error,
-            "latest_charge": null,
+            "latest_charge": self.latest_charge,
             "livemode": false,
             "managed_payments": null,
             "metadata": self.metadata,
@@ -108,6 +111,7 @@ impl State {
             metadata: Metadata::new(),
             client_secret,
             session: None,
+            latest_charge: None,
             auth_url: None,
         };
         let shown = intent.render();
@@ -126,6 +130,9 @@ impl State {
     }
 
     pub(crate) fn intent_succeeded(&mut self, id: &str, method: &str) {
+        if let Some(card) = self.payment_methods.get(method).map(|method| method.card.clone()) {
+            self.add_charge(id, &card, Some(method), None);
+        }
         self.edit_intent(id, "payment_intent.succeeded", |intent| {
             intent.status = IntentStatus::Succeeded;
             intent.payment_method = Some(method.to_owned());
@@ -133,7 +140,11 @@ impl State {
         });
     }
 
-    pub(crate) fn intent_failed(&mut self, id: &str, method: Option<&str>, error: &ApiError) {
+    /// A payment did not succeed. `card` is the one that a bank was asked about, if one was.
+    pub(crate) fn intent_failed(&mut self, id: &str, method: Option<&str>, card: Option<&Card>, error: &ApiError) {
+        if let Some(card) = card {
+            self.add_charge(id, card, method, Some(error));
+        }
         let mut object = error.object();
         if let (Some(fields), Some(method)) = (
             object.as_object_mut(),

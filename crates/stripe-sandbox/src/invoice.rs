@@ -276,7 +276,7 @@ impl Invoice {
             "payment_settings": { "default_mandate": null, "payment_method_options": null, "payment_method_types": null },
             "period_end": self.period_end,
             "period_start": self.period_start,
-            "post_payment_credit_notes_amount": 0,
+            "post_payment_credit_notes_amount": state.credited_of(&self.id),
             "pre_payment_credit_notes_amount": 0,
             "receipt_number": null,
             "rendering": null,

@@ -70,7 +70,7 @@ impl State {
         let intent = (session.amount_total > 0).then(|| self.session_intent(&session));
         if let Err(error) = self.charge(session.customer.as_deref(), &card, false) {
             if let Some(intent) = intent {
-                self.intent_failed(&intent, None, &error);
+                self.intent_failed(&intent, None, Some(&card), &error);
             }
             let field = match error.code {
                 Some("expired_card") => "expiry",
@@ -113,7 +113,7 @@ impl State {
                 let message = "We are unable to authenticate your payment method. Please choose a different payment method and try again.";
                 let error = ApiError::card("payment_intent_authentication_failure", None, message);
                 if intent.status == IntentStatus::RequiresAction {
-                    self.intent_failed(intent_id, method.as_deref(), &error);
+                    self.intent_failed(intent_id, method.as_deref(), None, &error);
                 }
                 Outcome::Refused {
                     field: "number",

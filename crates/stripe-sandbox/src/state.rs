@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::TaxSettings;
 use crate::card::PaymentMethod;
+use crate::charge::Charge;
 use crate::checkout::Session;
+use crate::credit_note::CreditNote;
 use crate::customer::Customer;
 use crate::delivery::Delivery;
+use crate::dispute::Dispute;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::event::Event;
@@ -22,6 +25,7 @@ use crate::portal::PortalSession;
 use crate::portal_configuration::PortalConfiguration;
 use crate::price::Price;
 use crate::product::Product;
+use crate::refund::Refund;
 use crate::settings::Settings;
 use crate::subscription::Subscription;
 
@@ -42,6 +46,14 @@ pub(crate) struct State {
     pub(crate) prices: BTreeMap<String, Price>,
     pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
     pub(crate) payment_intents: BTreeMap<String, PaymentIntent>,
+    #[serde(default)]
+    pub(crate) charges: BTreeMap<String, Charge>,
+    #[serde(default)]
+    pub(crate) refunds: BTreeMap<String, Refund>,
+    #[serde(default)]
+    pub(crate) disputes: BTreeMap<String, Dispute>,
+    #[serde(default)]
+    pub(crate) credit_notes: BTreeMap<String, CreditNote>,
     pub(crate) sessions: BTreeMap<String, Session>,
     pub(crate) subscriptions: BTreeMap<String, Subscription>,
     pub(crate) invoices: BTreeMap<String, Invoice>,

@@ -6,7 +6,7 @@ use latchkey_entitlement::{AccountId, EventId};
 use crate::{Sync, SyncError};
 
 /// Most keys that are tried at once for one thing to be done.
-const MAX_KEYS: u32 = 3;
+pub(crate) const MAX_KEYS: u32 = 3;
 
 /// What somebody is about to buy.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Sync {
     }
 
     /// The idempotency key of something that is done once, and which key it is in turn.
-    async fn key(&self, name: &str) -> Result<(IdempotencyKey, Option<String>), SyncError> {
+    pub(crate) async fn key(&self, name: &str) -> Result<(IdempotencyKey, Option<String>), SyncError> {
         let turn = self.store.setting(&format!("key.{name}")).await?;
         let key = match &turn {
             None => name.to_owned(),
@@ -80,7 +80,7 @@ impl Sync {
 
     /// From now on another key, because Stripe repeats a failure of its own under the one of `turn`. Of several processes that come to
     /// it one takes it, and all use the same.
-    async fn take_another_key(&self, name: &str, turn: Option<&str>) -> Result<(), SyncError> {
+    pub(crate) async fn take_another_key(&self, name: &str, turn: Option<&str>) -> Result<(), SyncError> {
         let next: u32 = turn
             .and_then(|turn| turn.parse().ok())
             .unwrap_or(0_u32)

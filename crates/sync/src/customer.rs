@@ -12,7 +12,7 @@ use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
 use crate::{Sync, SyncError};
 
 /// How long a lease lasts if its worker dies, in milliseconds; longer than every retry of one read of Stripe.
-const LEASE: i64 = 90 * SECOND;
+pub(crate) const LEASE: i64 = 90 * SECOND;
 /// How often a busy customer is asked for again before giving up, and how long to wait between: short at first, since a reader who
 /// comes back from Checkout waits here while the webhook's worker reads the same customer.
 const LEASE_TRIES: u32 = 44;
@@ -24,7 +24,7 @@ const RETRY_AFTER: i64 = 5 * SECOND;
 /// cannot be read. Its events were all delivered, so that nothing but this would tell of the customer afterwards.
 const RETRY_UNMENDED_AFTER: i64 = HOUR;
 /// Longest alert that is kept, in characters.
-const MAX_ALERT_CHARS: usize = 500;
+pub(crate) const MAX_ALERT_CHARS: usize = 500;
 
 /// What a sync changed.
 #[derive(Debug)]
@@ -90,6 +90,10 @@ impl Sync {
         let derived = derive(&state, &self.config.plans, &self.config.derive, now);
         let mut wanted = self.grants(&account, &derived, now);
         wanted.extend(self.undecided(&account, &derived).await?);
+        let suspicion = self.suspect(&account, &state).await?;
+        let mut alerts = alerts(&derived);
+        alerts.extend(suspicion.alerts);
+        let effects_stored = !suspicion.effects.is_empty();
         let done = self
             .store
             .commit_sync(SyncCommit {
@@ -102,8 +106,8 @@ impl Sync {
                 now,
                 wanted,
                 events_done: pending.into_iter().map(|event| event.id).collect(),
-                mirror: mirror(&state),
-                alerts: alerts(&derived),
+                mirror: mirror(&state, &derived, now),
+                alerts,
                 notices: notices(
                     &state,
                     &self.config.plans,
@@ -112,7 +116,7 @@ impl Sync {
                     now,
                 ),
                 invoices: state.invoices.clone(),
-                effects: vec![],
+                effects: suspicion.effects,
                 deleted: state.deleted,
             })
             .await?;
@@ -123,6 +127,9 @@ impl Sync {
             devices_renewed = done.devices_renewed,
             "customer synced"
         );
+        if effects_stored {
+            self.outbox.notify_one();
+        }
         if done.still_dirty {
             self.wake.notify_one();
         }
@@ -186,12 +193,22 @@ fn retry_after(error: &SyncError) -> Option<i64> {
     }
 }
 
-fn mirror(state: &CustomerState) -> Vec<SubscriptionRow> {
+fn mirror(state: &CustomerState, derived: &Derived, now: Timestamp) -> Vec<SubscriptionRow> {
+    let ended = |id: &str| {
+        let own = derived
+            .benefits
+            .iter()
+            .find(|benefit| benefit.source_ref.split('/').next() == Some(id))?;
+        own.state_note
+            .clone()
+            .filter(|_| own.until.is_some_and(|until| until <= now))
+    };
     let rows = state.subscriptions.iter().map(|subscription| SubscriptionRow {
         id: subscription.id.clone(),
         status: subscription.status.as_str().to_owned(),
         livemode: subscription.livemode,
         body: serde_json::to_string(subscription).unwrap_or_default(),
+        note: ended(&subscription.id),
     });
     rows.collect()
 }

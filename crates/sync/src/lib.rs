@@ -8,6 +8,7 @@
 
 mod checkout;
 mod customer;
+mod double;
 mod error;
 mod ids;
 mod inbox;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 
 pub use checkout::Purchase;
 pub use customer::SyncReport;
+pub use double::LETTER_DOUBLE_STOPPED;
 pub use error::{ReceiveError, SyncError};
 pub use ids::Ids;
 pub use invoices::{Filled, read_invoices_again};
@@ -39,7 +41,7 @@ pub use webhook::{MAX_WEBHOOK_BYTES, ReceiveOutcome};
 pub struct SyncConfig {
     /// What is sold.
     pub plans: Vec<Plan>,
-    /// Slack and grace.
+    /// Slack, grace, and what money that goes back does.
     pub derive: DerivePolicy,
     /// Signing secrets of the webhook endpoint.
     pub webhook_secrets: WebhookSecrets,

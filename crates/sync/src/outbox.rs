@@ -10,7 +10,7 @@ use latchkey_entitlement::{
 };
 use latchkey_store::{Effect, StoreError};
 
-use crate::Sync;
+use crate::{Sync, double::SETTLE_DOUBLES};
 
 /// How long the worker sleeps when nothing wakes it: what is due again, or was stored by another process, is found then.
 const IDLE: Duration = Duration::from_secs(1);
@@ -26,6 +26,9 @@ const LONGEST_PAUSE: i64 = HOUR;
 const MAX_NOTICES: u32 = 100;
 /// Tries after which an effect is given up: about 14 hours, longer than a night without a mail server.
 pub const MAX_EFFECT_TRIES: u32 = 24;
+
+/// What is noted of an effect that was begun and goes on later.
+const NOT_YET: &str = "goes on later";
 
 /// Why an effect was not done. The text is stored and shown to the operator: no address and no secret belongs in it.
 #[derive(Debug, thiserror::Error)]
@@ -99,18 +102,28 @@ impl Sync {
         let Some(effect) = self.store.claim_outbox(now, now.plus(CLAIM), 1).await?.pop() else {
             return Ok(false);
         };
-        let done = tokio::time::timeout(EFFECT_TIMEOUT, effects.perform(&effect))
-            .await
-            .unwrap_or_else(|_| {
-                Err(EffectError::Later(format!(
-                    "not done in {} s",
-                    EFFECT_TIMEOUT.as_secs()
-                )))
-            });
+        let doing = async {
+            match effect.kind.as_str() {
+                SETTLE_DOUBLES => self.settle_doubles(&effect.payload).await,
+                _ => effects.perform(&effect).await.map(|()| None),
+            }
+        };
+        let done = tokio::time::timeout(EFFECT_TIMEOUT, doing).await.unwrap_or_else(|_| {
+            Err(EffectError::Later(format!(
+                "not done in {} s",
+                EFFECT_TIMEOUT.as_secs()
+            )))
+        });
         let now = self.clock.now();
         let again_at = match &done {
-            Ok(()) => {
+            Ok(None) => {
                 self.store.outbox_done(effect.id, now).await?;
+                return Ok(true);
+            }
+            Ok(Some(at)) => {
+                self.store
+                    .outbox_failed(effect.id, NOT_YET, Some((*at).max(now)))
+                    .await?;
                 return Ok(true);
             }
             Err(EffectError::Later(_)) => retry_at(now, effect.tries, &self.ids.secret()),

@@ -1,7 +1,8 @@
 //! The loop that works off what the inbox marked, and the one that reconciles.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use latchkey_billing::StripeError;
 use latchkey_entitlement::time::{MINUTE, SECOND};
 
 use crate::{Sync, SyncError};
@@ -48,6 +49,7 @@ impl Sync {
 
     /// Syncs every customer that is marked, and settles events that concern none. Returns the number of customers synced.
     pub async fn work_off(&self) -> Result<u32, SyncError> {
+        let assigned = self.settle_unassigned().await;
         let mut synced = 0;
         loop {
             let owner = self.ids.event().to_string();
@@ -78,17 +80,43 @@ impl Sync {
                 }
             }
         }
-        self.settle_unassigned().await?;
+        assigned?;
         Ok(synced)
     }
 
-    /// Events that name no customer (products, prices, balance) change no reader's grants.
+    /// Events that name no customer: Stripe is asked whose dispute or refund it is; products, prices and balances change no reader's
+    /// grants.
     async fn settle_unassigned(&self) -> Result<(), SyncError> {
         let events = self.store.unassigned_events(MAX_UNASSIGNED).await?;
-        if !events.is_empty() {
-            let ids: Vec<String> = events.into_iter().map(|event| event.id).collect();
-            self.store.events_done(&ids, self.clock.now()).await?;
+        let mut owners: BTreeMap<String, Option<String>> = BTreeMap::new();
+        let mut nobodys = Vec::new();
+        for event in events {
+            let owner = match owners.get(&event.object_id) {
+                Some(known) => known.clone(),
+                None => match self.stripe.customer_of(&event.object_id).await {
+                    Ok(owner) => owner,
+                    Err(StripeError::NotFound) => None,
+                    Err(error) if error.retry() => {
+                        self.store.events_done(&nobodys, self.clock.now()).await?;
+                        return Err(error.into());
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, event = event.id, "it cannot be found out whose event this is; it is kept");
+                        let why = format!("whose it is cannot be read: {error}");
+                        self.store.event_failed(&event.id, &why, self.clock.now()).await?;
+                        continue;
+                    }
+                },
+            };
+            match &owner {
+                Some(customer) => {
+                    self.store.assign_event(&event.id, customer, self.clock.now()).await?;
+                }
+                None => nobodys.push(event.id),
+            }
+            owners.insert(event.object_id, owner);
         }
+        self.store.events_done(&nobodys, self.clock.now()).await?;
         Ok(())
     }
 }

@@ -102,6 +102,12 @@ pub enum Card {
     Good,
     /// 0341: can be put on file and pays at once, is declined at every later charge.
     FailsLater,
+    /// 0259: pays, and its owner disputes the payment a minute later.
+    Disputed,
+    /// 5126: pays; a refund succeeds, and fails an hour later.
+    RefundFails,
+    /// 7726: pays; a refund is pending for an hour.
+    RefundPends,
 }
 
 impl Card {
@@ -110,6 +116,9 @@ impl Card {
         let number = match self {
             Self::Good => "4242424242424242",
             Self::FailsLater => "4000000000000341",
+            Self::Disputed => "4000000000000259",
+            Self::RefundFails => "4000000000005126",
+            Self::RefundPends => "4000000000007726",
         };
         let fields = [
             ("number", number),

@@ -30,7 +30,9 @@
 mod browser;
 mod checkout;
 mod database;
+mod dying;
 mod ids;
+mod money;
 mod network;
 mod newspaper;
 mod page;
@@ -44,13 +46,14 @@ pub mod simulation;
 pub use browser::Browser;
 pub use checkout::{Card, Checkout, Offer};
 pub use database::{Database, each_database, postgres_server};
+pub use dying::Death;
 pub use ids::SeededIds;
 pub use network::HeldAnswer;
 pub use newspaper::ADS_PER_PAGE;
 pub use page::Page;
 pub use reader::Reader;
 pub use stripe::StripeHand;
-pub use world::{World, each_city};
+pub use world::{World, each_city, each_city_with};
 
 /// So many seconds, in milliseconds.
 pub const fn seconds(count: i64) -> i64 {

@@ -13,6 +13,8 @@ use axum::{
 use latchkey_stripe_gateway::MAX_ANSWER_BYTES;
 use tokio::sync::Semaphore;
 
+use crate::dying::Grave;
+
 /// What is wrong with the network at the moment.
 #[derive(Default)]
 pub(crate) struct Network {
@@ -21,6 +23,8 @@ pub(crate) struct Network {
     pub(crate) held: Mutex<Vec<(String, Arc<Gate>)>>,
     /// A subscription's status as the sandbox writes it, and the word that arrives in its place.
     pub(crate) unknown_status: Mutex<Option<(String, String)>>,
+    /// Where requests of a dying server end.
+    pub(crate) grave: Arc<Grave>,
 }
 
 /// Two signals: the answer is on its way, and it may arrive.
@@ -84,8 +88,15 @@ async fn pass(State(network): State<Arc<Network>>, request: Request, next: Next)
     if let Some(status) = refusal {
         return status.into_response();
     }
+    let dies = network.grave.takes(request.method().as_str(), request.uri().path());
+    if dies == Some(true) {
+        network.grave.keeps().await;
+    }
     let gate = network.gate(request.uri().path());
     let answer = next.run(request).await;
+    if dies == Some(false) {
+        network.grave.keeps().await;
+    }
     if let Some(gate) = gate {
         gate.answered.add_permits(1);
         drop(gate.released.acquire().await);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use latchkey_billing::{DerivePolicy, NoticePolicy, Plan, WebhookSecrets};
+use latchkey_billing::{DerivePolicy, MoneyBackPolicy, NoticePolicy, Plan, WebhookSecrets};
 use latchkey_edge::{Edge, EdgeConfig, Limits, Secret as EdgeSecret, SiteOrigin};
 use latchkey_entitlement::{
     Clock, SiteId, Timestamp,
@@ -57,9 +57,9 @@ pub(crate) struct Parts {
     pub(crate) plans: Vec<Plan>,
     pub(crate) store: Store,
     pub(crate) sync: Arc<Sync>,
+    pub(crate) effects: Arc<dyn Effects>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) mailbox: Arc<MemoryMailbox>,
-    pub(crate) effects: Arc<dyn Effects>,
     pub(crate) edge: Arc<Edge>,
     pub(crate) http: Client,
     pub(crate) account_origin: String,
@@ -69,7 +69,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(crate) async fn start(database: &Database, seed: u64) -> Self {
+    pub(crate) async fn start(database: &Database, seed: u64, money_back: MoneyBackPolicy) -> Self {
         let [server, site, stripe_pages, stripe_api, origin] = [
             listener().await,
             listener().await,
@@ -88,13 +88,7 @@ impl Parts {
 
         let stripe_key = format!("{KEY_PREFIX}{seed:020}");
         let webhook_secret = format!("whsec_{seed}");
-        let config = SandboxConfig {
-            secret_key: stripe_key.clone(),
-            webhook_url: Some(format!("http://{}/webhooks/stripe", address(&server))),
-            webhook_secret: webhook_secret.clone(),
-            public_url: stripe_origin.clone(),
-            data: None,
-        };
+        let config = sandbox_config(&stripe_key, &webhook_secret, address(&server), &stripe_origin);
         let sandbox = Sandbox::open(config, Arc::clone(&clock)).expect("the sandbox opens");
         let network = Arc::<Network>::default();
         let gateway = Arc::new(gateway(&stripe_key, address(&stripe_api), Arc::clone(&now)));
@@ -111,12 +105,14 @@ impl Parts {
         let keys = Keys::load_or_create(store.clone(), seal, Arc::clone(&now), Arc::clone(&ids))
             .await
             .expect("keys");
+        let mut sync_config = sync_config(&plans, &webhook_secret);
+        sync_config.derive.money_back = money_back;
         let sync = Sync::new(
             store.clone(),
             Arc::clone(&gateway) as Arc<dyn Stripe>,
             Arc::clone(&now),
             Arc::clone(&ids),
-            sync_config(&plans, &webhook_secret),
+            sync_config,
         );
         let mailbox = MemoryMailbox::new(Arc::clone(&now));
         let edge_token = format!("edge token {seed}").replace(' ', "-");
@@ -130,6 +126,7 @@ impl Parts {
             mailer: Arc::<MemoryMailbox>::clone(&mailbox),
             keys: Arc::clone(&keys),
         });
+        let effects = account.effects();
         let server_url = format!("http://{}/", address(&server));
         serve(server, account.router(), &stop);
 
@@ -151,9 +148,9 @@ impl Parts {
             plans,
             store,
             sync,
+            effects,
             keys,
             mailbox,
-            effects: account.effects(),
             edge,
             http: client(),
             account_origin,
@@ -172,6 +169,16 @@ pub(crate) fn sync_config(plans: &[Plan], webhook_secret: &str) -> SyncConfig {
         livemode: false,
         notices: NoticePolicy::default(),
         reconcile_every: 10 * MINUTE,
+    }
+}
+
+fn sandbox_config(key: &str, webhook_secret: &str, server: SocketAddr, stripe_origin: &str) -> SandboxConfig {
+    SandboxConfig {
+        secret_key: key.to_owned(),
+        webhook_url: Some(format!("http://{server}/webhooks/stripe")),
+        webhook_secret: webhook_secret.to_owned(),
+        public_url: stripe_origin.to_owned(),
+        data: None,
     }
 }
 

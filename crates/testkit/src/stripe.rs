@@ -156,14 +156,14 @@ impl StripeHand<'_> {
         self.calls("GET", path, "").await
     }
 
-    async fn posts(&self, path: &str, fields: &[(&str, &str)]) -> Value {
+    pub(crate) async fn posts(&self, path: &str, fields: &[(&str, &str)]) -> Value {
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
         self.calls("POST", path, &body).await
     }
 
-    async fn calls(&self, method: &str, path: &str, body: &str) -> Value {
+    pub(crate) async fn calls(&self, method: &str, path: &str, body: &str) -> Value {
         let parts = &self.0.parts;
         let headers = [("authorization".to_owned(), format!("Bearer {}", parts.stripe_key))];
         let answer = parts.sandbox.call(method, path, &headers, body).await;

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use latchkey_billing::MoneyBackPolicy;
 use latchkey_entitlement::Timestamp;
 use latchkey_store::{Alert, Customer, Event, EventState, MAX_ROWS};
 use latchkey_sync::{ReconcileReport, Stripe, Sync};
@@ -41,8 +42,13 @@ pub struct World {
 
 /// Tells a story in a world on each database, and looks afterwards that nothing was left undone; see [`each_database`].
 pub async fn each_city(story: impl AsyncFn(&World)) {
+    each_city_with(MoneyBackPolicy::default(), story).await;
+}
+
+/// The same where the publisher has decided otherwise about money that goes back.
+pub async fn each_city_with(money_back: MoneyBackPolicy, story: impl AsyncFn(&World)) {
     each_database(async |database| {
-        let city = World::new(database).await;
+        let city = World::with_policy(database, money_back).await;
         story(&city).await;
         city.finish().await;
     })
@@ -53,10 +59,15 @@ impl World {
     /// A new world on `database`. Prints the seed that its identifiers and secrets follow from; the same one in
     /// `LATCHKEY_TEST_SEED` gives the same again. End it with [`World::finish`].
     pub async fn new(database: &Database) -> Self {
+        Self::with_policy(database, MoneyBackPolicy::default()).await
+    }
+
+    /// The same where the publisher has decided otherwise about money that goes back.
+    pub async fn with_policy(database: &Database, money_back: MoneyBackPolicy) -> Self {
         let seed = ids::seed();
         eprintln!("LATCHKEY_TEST_SEED={seed}");
         Self {
-            parts: Parts::start(database, seed).await,
+            parts: Parts::start(database, seed, money_back).await,
             database: database.kind().to_owned(),
             seen_kept: AtomicUsize::new(0),
             finished: AtomicBool::new(false),
@@ -167,7 +178,7 @@ impl World {
             let delivered = self.parts.sandbox.deliver_due().await;
             self.parts.sync.post_notices().await.expect("the store answers");
             match self.parts.sync.work_off().await {
-                Ok(synced) if synced == 0 && delivered == 0 => return,
+                Ok(synced) if synced == 0 && delivered == 0 && self.works_outbox().await == 0 => return,
                 Ok(_) => {}
                 Err(error) if error.is_transient() => {
                     eprintln!("left for later: {error}");
@@ -177,6 +188,32 @@ impl World {
             }
         }
         panic!("after {MAX_ROUNDS} rounds there is still something to do");
+    }
+
+    /// Time passes, and nobody does anything.
+    pub fn only_time_passes(&self, millis: i64) {
+        self.parts.sandbox.advance(millis);
+    }
+
+    /// Does what waits in the outbox and is due. Gives how many effects were tried.
+    pub async fn works_outbox(&self) -> u32 {
+        let done = self.parts.sync.work_off_outbox(self.parts.effects.as_ref()).await;
+        done.expect("the store answers")
+    }
+
+    /// The same by a second server on the same database at the same time.
+    pub async fn two_servers_work_the_outbox(&self) {
+        let other = self.sync_of_another_server();
+        let effects = self.parts.effects.as_ref();
+        let (one, two) = tokio::join!(self.parts.sync.work_off_outbox(effects), other.work_off_outbox(effects));
+        assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
+    }
+
+    /// What was written to an address: subject and text of each letter, the oldest first.
+    pub fn letters_to(&self, email: &str) -> Vec<(String, String)> {
+        let letters = self.parts.mailbox.letters().into_iter();
+        let own = letters.filter(|letter| letter.mail.to == email);
+        own.map(|letter| (letter.mail.subject, letter.mail.text)).collect()
     }
 
     /// Reads Stripe's event list for what no delivery brought, and syncs whom it concerns.

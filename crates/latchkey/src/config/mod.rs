@@ -17,7 +17,7 @@ use figment::{
     providers::{Format, Toml},
     value::Value,
 };
-use latchkey_billing::{Currency, Interval, explain::Zone};
+use latchkey_billing::{Currency, Interval, MoneyBackPolicy, explain::Zone};
 use latchkey_entitlement::{
     PlanId, PriceId, Scope, SiteId,
     policy::{CallPolicy, CommentPolicy, SitePolicy, StripPolicy},
@@ -70,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) edge: EdgeSection,
     #[serde(default)]
     pub(crate) stripe: StripeSection,
+    #[serde(default)]
+    pub(crate) money_back: MoneyBackPolicy,
     #[serde(default)]
     pub(crate) mail: MailSection,
     #[serde(default)]

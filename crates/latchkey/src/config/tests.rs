@@ -94,3 +94,16 @@ fn the_example_of_the_environment_is_made_from_the_list() {
     );
     assert!(VARIABLES.iter().any(|variable| variable.name == "DATABASE_URL"));
 }
+
+#[test]
+fn what_money_that_goes_back_does_is_a_choice_of_named_words() {
+    let config = Config::from_toml(TEMPLATE, &Environment::default()).unwrap();
+    assert_eq!(config.money_back, MoneyBackPolicy::default());
+    let kind = TEMPLATE.replace("full_refund = \"end\"", "full_refund = \"keep\"");
+    let set = environment(&[("LATCHKEY_MONEY_BACK__DOUBLE_SUBSCRIPTION", "alert")]);
+    let config = Config::from_toml(&kind, &set).unwrap().money_back;
+    assert_eq!(config.full_refund, latchkey_billing::FullRefund::Keep);
+    assert_eq!(config.double_subscription, latchkey_billing::DoubleSubscription::Alert);
+    let error = problem(&TEMPLATE.replace("open_dispute = \"suspend\"", "open_dispute = \"shrug\""));
+    assert!(error.contains("shrug") && error.contains("suspend"), "{error}");
+}

@@ -21,10 +21,7 @@ fn month(number: &str, day: i64, country: Option<&str>) -> Invoice {
         amount_paid_minor: 500,
         currency: "eur".to_owned(),
         created: at,
-        due_date: None,
         attempt_count: 1,
-        next_payment_attempt: None,
-        hosted_invoice_url: None,
         period_end: at,
         number: Some(format!("=N-{number}")),
         papers: Papers {
@@ -52,6 +49,7 @@ fn month(number: &str, day: i64, country: Option<&str>) -> Invoice {
             }],
             ..Papers::default()
         },
+        ..Invoice::default()
     }
 }
 
@@ -75,6 +73,7 @@ fn given_a_payer(url: &str, invoices: Vec<Invoice>) {
             status: "active".to_owned(),
             livemode: false,
             body: serde_json::to_string(&subscription).unwrap(),
+            ..SubscriptionRow::default()
         };
         let commit = SyncCommit {
             sync_id: EventId::from_uuid(uuid::Uuid::from_u128(2)),

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     extract::State,
@@ -12,6 +14,7 @@ use serde::Deserialize;
 use crate::{
     Problem,
     browser::Browser,
+    doubles::{self, DoubleView},
     extract::Query,
     reader::{self, Reader},
     server::App,
@@ -47,6 +50,8 @@ struct SubscriptionView {
     may_cancel: bool,
     may_resume: bool,
     owed: bool,
+    /// Why it gives nothing although it goes on.
+    rests: Option<&'static str>,
 }
 
 struct InvoiceView {
@@ -84,6 +89,10 @@ struct AccountPage {
     several_customers: bool,
     /// Whether more than one subscription will be charged again.
     paid_twice: bool,
+    /// Whether one of them is about to be stopped and paid back.
+    settling: bool,
+    /// Subscriptions that were stopped because there was another one.
+    stopped: Vec<DoubleView>,
     subscriptions: Vec<SubscriptionView>,
     has_customer: bool,
     invoices: Vec<InvoiceView>,
@@ -118,6 +127,7 @@ pub(crate) async fn show(
         }
     }
     let all = subscriptions(&app, &reader).await?;
+    let notes = notes(&app, &reader).await?;
     let ended = all.iter().filter_map(|own| own.ended_at).max().map(view::day);
     let bought: Vec<Subscription> = all.into_iter().filter(|own| own.ended_at.is_none()).collect();
     let charged_again = bought.iter().filter(|own| matches!(own.next(), Some(Next::Renews(_))));
@@ -132,7 +142,12 @@ pub(crate) async fn show(
         grants: grants(&app, &reader, &bought).await?,
         ended,
         paid_twice: charged_again.count() > 1,
-        subscriptions: bought.iter().filter_map(|own| subscription(&app, own)).collect(),
+        settling: app.sync.settles_doubles(&bought),
+        stopped: doubles::stopped(&app, &reader).await?,
+        subscriptions: bought
+            .iter()
+            .filter_map(|own| subscription(&app, own, notes.get(&own.id).map(String::as_str)))
+            .collect(),
         has_customer: !customers.is_empty(),
         more_invoices: invoices.len() > MAX_INVOICES,
         invoices: invoices.into_iter().take(MAX_INVOICES).collect(),
@@ -212,7 +227,13 @@ pub(crate) async fn subscriptions(app: &App, reader: &Reader) -> Result<Vec<Subs
     Ok(read.collect())
 }
 
-fn subscription(app: &App, own: &Subscription) -> Option<SubscriptionView> {
+/// Why subscriptions that live give nothing, by their ids.
+async fn notes(app: &App, reader: &Reader) -> Result<BTreeMap<String, String>, Problem> {
+    let rows = app.store.subscriptions_of(&reader.account.id).await?;
+    Ok(rows.into_iter().filter_map(|row| Some((row.id, row.note?))).collect())
+}
+
+fn subscription(app: &App, own: &Subscription, note: Option<&str>) -> Option<SubscriptionView> {
     let item = own.items.first()?;
     let sold = app.config.plans.iter().find_map(|plan| {
         let price = plan.prices.iter().find(|price| price.stripe_price == item.price_id)?;
@@ -237,6 +258,13 @@ fn subscription(app: &App, own: &Subscription) -> Option<SubscriptionView> {
         may_cancel: !matches!(next, Next::Ends(_)),
         may_resume: matches!(next, Next::Ends(_)),
         owed: next == Next::Owed,
+        rests: note.and_then(|note| match note {
+            "refunded" => Some("The last payment was paid back to you, so pages come with ads until the next one."),
+            "disputed" => Some(
+                "Your bank has taken the last payment back, so pages come with ads until that is settled or the next one is made.",
+            ),
+            _ => None,
+        }),
     })
 }
 

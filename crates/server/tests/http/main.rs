@@ -9,6 +9,7 @@
 )]
 
 mod browser;
+mod buying_again;
 mod explain;
 mod feed;
 mod forms;

@@ -7,9 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Invoice, NewCheckout,
-    NewCustomer, NewPrice, Page, Price, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem,
-    SubscriptionStatus,
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Invoice, InvoicePayment,
+    NewCheckout, NewCustomer, NewPrice, NewRefund, Page, Price, Refund, Stripe, StripeError, Subscription,
+    SubscriptionChange, SubscriptionItem, SubscriptionStatus,
 };
 use latchkey_entitlement::{
     Clock, Timestamp,
@@ -135,6 +135,12 @@ impl FakeStripe {
         state.subscriptions.push(subscription);
     }
 
+    /// The subscription that was bought last has another status now.
+    pub(crate) fn set_status_of_newest(&self, status: SubscriptionStatus) {
+        let mut state = self.state.lock().unwrap();
+        state.subscriptions.last_mut().unwrap().status = status;
+    }
+
     fn up(&self) -> Result<std::sync::MutexGuard<'_, State>, StripeError> {
         let state = self.state.lock().unwrap();
         if state.refuses_key {
@@ -181,6 +187,7 @@ impl Stripe for FakeStripe {
                 .collect(),
             invoices: vec![],
             read_at: self.clock.now(),
+            ..CustomerState::default()
         })
     }
 
@@ -281,6 +288,31 @@ impl Stripe for FakeStripe {
             own.canceled_at = cancel.then(|| self.clock.now());
         }
         Ok(own.clone())
+    }
+
+    async fn cancel_subscription(&self, id: &str, _: &str) -> Result<Subscription, StripeError> {
+        let mut state = self.up()?;
+        let mut live = state.subscriptions.iter_mut().filter(|s| !s.status.is_terminal());
+        let own = live.find(|s| s.id == id).ok_or(StripeError::NotFound)?;
+        own.status = SubscriptionStatus::Canceled;
+        own.ended_at = Some(self.clock.now());
+        Ok(own.clone())
+    }
+
+    async fn create_refund(&self, _: &IdempotencyKey, _: &NewRefund) -> Result<Refund, StripeError> {
+        Err(StripeError::NotFound)
+    }
+
+    async fn void_invoice(&self, _: &IdempotencyKey, _: &str) -> Result<Invoice, StripeError> {
+        Err(StripeError::NotFound)
+    }
+
+    async fn invoice_payments(&self, _: &str) -> Result<Vec<InvoicePayment>, StripeError> {
+        Ok(vec![])
+    }
+
+    async fn customer_of(&self, _: &str) -> Result<Option<String>, StripeError> {
+        Ok(None)
     }
 
     async fn list_prices(&self) -> Result<Vec<Price>, StripeError> {

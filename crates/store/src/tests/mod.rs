@@ -3,6 +3,7 @@
 //! SQLite always runs, on a file of its own. PostgreSQL runs where `LATCHKEY_TEST_POSTGRES` names a server on which the tests may
 //! create databases; in CI it must.
 
+mod doubles;
 mod history;
 mod inbox;
 mod people;

@@ -118,7 +118,7 @@ on_both!(
         store.link_customer("cus_tried", &account("tried"), false, NOW).await.unwrap();
         store.link_customer("cus_was", &account("was"), false, NOW).await.unwrap();
         assert!(store.lease_customer("cus_was", "first", NOW, at(1_000)).await.unwrap());
-        let row = SubscriptionRow { id: "sub_was".into(), status: "canceled".into(), livemode: false, body: "{}".into() };
+        let row = SubscriptionRow { id: "sub_was".into(), status: "canceled".into(), livemode: false, body: "{}".into(), note: None };
         let ended = SyncCommit { mirror: vec![row], ..commit("1", "cus_was", "first", &account("was"), vec![]) };
         store.commit_sync(ended).await.unwrap();
         claim("longer", 5).await;

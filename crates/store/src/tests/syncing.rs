@@ -21,12 +21,13 @@ on_both!(
             id: "evt_1".into(), kind: "k".into(), livemode: false, customer: Some("cus_1".into()), object_id: String::new(), raw: vec![],
         };
         let mut first = commit("1", "cus_1", "w1", &ann, vec![grant("a", &ann, "sub_1", 100), grant("b", &ann, "sub_2", 100)]);
-        first.mirror = vec![SubscriptionRow { id: "sub_1".into(), status: "active".into(), livemode: false, body: "{}".into() }];
+        first.mirror = vec![SubscriptionRow { id: "sub_1".into(), status: "active".into(), livemode: false, body: "{}".into(), note: Some("refunded".into()) }];
         first.alerts = vec!["odd".into(), "odder".into()];
-        first.effects = vec![NewEffect { kind: "mail".into(), payload: "{}".into() }];
+        first.effects = vec![NewEffect { kind: "mail".into(), payload: "{}".into(), ..NewEffect::default() }];
         let done = store.commit_sync(first).await.unwrap();
         assert_eq!((done.opened.len(), done.closed.len(), done.unchanged, done.still_dirty), (2, 0, 0, false));
-        assert_eq!(store.subscriptions_of(&ann).await.unwrap().len(), 1);
+        let mirrored = store.subscriptions_of(&ann).await.unwrap();
+        assert_eq!((mirrored.len(), mirrored[0].note.as_deref()), (1, Some("refunded")));
         assert_eq!(store.alerts(9).await.unwrap().len(), 2);
         assert_eq!(store.claim_outbox(at(10), at(20), 9).await.unwrap()[0].kind, "mail");
         assert!(store.claim_dirty("x", at(20), at(15), 9).await.unwrap().is_empty(), "clean now");

@@ -9,6 +9,7 @@ use axum::extract::{Form, Path, State as Extract};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
+use super::money::{self, MoneyRow};
 use super::{Link, is_cross_site, message, page, see_other};
 use crate::clock::show as show_time;
 use crate::config::SandboxError;
@@ -22,7 +23,7 @@ use crate::state::State;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Rows of each table; older ones are in the API.
-const MAX_ROWS: usize = 50;
+pub(super) const MAX_ROWS: usize = 50;
 const MAX_DELAY_MS: i64 = 30 * DAY_MS;
 const MAX_FAULTS: usize = 100;
 
@@ -76,6 +77,8 @@ struct Panel {
     customers: Vec<CustomerRow>,
     subscriptions: Vec<SubscriptionRow>,
     invoices: Vec<InvoiceRow>,
+    /// Title, name of what the second column holds, rows.
+    money: Vec<(&'static str, &'static str, Vec<MoneyRow>)>,
     events: Vec<EventRow>,
 }
 
@@ -181,6 +184,11 @@ fn panel(state: &State, sandbox: &Sandbox) -> Panel {
                 draft: one.status == InvoiceStatus::Draft,
             })
             .collect(),
+        money: vec![
+            ("Charges", "Customer", money::charges(state)),
+            ("Refunds", "Charge", money::refunds(state)),
+            ("Disputes", "Charge", money::disputes(state)),
+        ],
         events: state
             .events
             .values()
@@ -303,7 +311,7 @@ fn perform(sandbox: &Sandbox, act: &str, form: &HashMap<String, String>) -> Resu
             );
         }
         "cancel" | "end" | "resume" => return change_subscription(sandbox, act, text("subscription")),
-        _ => return Ok(false),
+        other => return money::perform(sandbox, other, text("id")),
     }
     Ok(true)
 }

@@ -3,6 +3,7 @@
 mod checkout;
 mod control;
 mod invoice;
+mod money;
 mod portal;
 
 use std::net::SocketAddr;

@@ -127,9 +127,9 @@ async fn refusals_have_stripes_shape() {
             "{path} {pairs:?}"
         );
     }
-    let (status, error) = bench.refused("GET", "/v1/charges", &[]).await;
+    let (status, error) = bench.refused("GET", "/v1/payouts", &[]).await;
     assert_eq!(status, 404);
-    assert!(text(&error, "message").starts_with("Unrecognized request URL (GET: /v1/charges)"));
+    assert!(text(&error, "message").starts_with("Unrecognized request URL (GET: /v1/payouts)"));
     assert!(
         bench
             .raw("GET", "/v1/customers", &[], &[])

@@ -10,6 +10,7 @@ mod account;
 mod api;
 mod checkout;
 mod honest;
+mod money;
 mod pages;
 mod support;
 mod time;

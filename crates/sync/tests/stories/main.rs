@@ -9,6 +9,8 @@
 
 mod bookkeeping;
 mod deliveries;
+mod doubles;
+mod money_back;
 mod notices;
 mod oddities;
 mod paying;
