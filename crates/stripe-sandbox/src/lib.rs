@@ -19,6 +19,7 @@ mod collect;
 mod config;
 mod control;
 mod customer;
+mod debit;
 mod delivery;
 mod due;
 mod endpoint;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::card::PaymentMethod;
 use crate::checkout::Session;
 use crate::customer::Customer;
+use crate::debit::BankAccount;
 use crate::delivery::Delivery;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
@@ -39,6 +40,8 @@ pub(crate) struct State {
     pub(crate) products: BTreeMap<String, Product>,
     pub(crate) prices: BTreeMap<String, Price>,
     pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
+    #[serde(default)]
+    pub(crate) bank_accounts: BTreeMap<String, BankAccount>,
     pub(crate) payment_intents: BTreeMap<String, PaymentIntent>,
     pub(crate) sessions: BTreeMap<String, Session>,
     pub(crate) subscriptions: BTreeMap<String, Subscription>,

@@ -9,6 +9,7 @@
 mod api;
 mod checkout;
 mod honest;
+mod once;
 mod pages;
 mod support;
 mod time;
