@@ -11,6 +11,7 @@ pub mod next;
 pub mod parse;
 pub mod plan;
 pub mod price_check;
+mod purchase;
 pub mod signature;
 pub mod stripe;
 
@@ -28,10 +29,10 @@ pub use parse::{
     ParseError, parse_customer, parse_invoice, parse_page, parse_price, parse_product, parse_session,
     parse_subscription,
 };
-pub use plan::{Currency, CurrencyError, Interval, Plan, PlanPrice};
+pub use plan::{Currency, CurrencyError, Interval, Once, Plan, PlanPrice};
 pub use price_check::{PriceFault, check_price};
 pub use signature::{SignatureError, WebhookSecrets, sign, verify_signature};
 pub use stripe::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Customer, CustomerState, Invoice, Price, Product, Subscription,
-    SubscriptionItem, SubscriptionStatus,
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Customer, CustomerState, Invoice, Price, Product, SessionLine,
+    Subscription, SubscriptionItem, SubscriptionStatus,
 };

@@ -70,6 +70,9 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Keys(keys) => runtime(environment, commands::keys::run(&cli.config, &keys, environment)),
         Command::Ban(ban) => runtime(environment, commands::standing::ban(&cli.config, &ban, environment)),
         Command::Unban(unban) => runtime(environment, commands::standing::unban(&cli.config, &unban, environment)),
+        Command::Grant(grant) => runtime(environment, commands::grant::grant(&cli.config, &grant, environment)),
+        Command::Revoke(revoke) => runtime(environment, commands::grant::revoke(&cli.config, &revoke, environment)),
+        Command::Grants(grants) => runtime(environment, commands::grant::list(&cli.config, &grants, environment)),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
         Command::Strip(strip) => commands::strip::run(&strip),

@@ -6,6 +6,7 @@ mod account_enter;
 mod account_portal;
 mod account_prove;
 mod account_subscription;
+mod api_token;
 mod assets;
 mod checkout;
 mod comments;
@@ -15,6 +16,7 @@ mod edge_enter;
 mod edge_renew;
 mod edge_revocations;
 mod edge_token;
+mod grants;
 mod health;
 mod jwks;
 mod return_;
@@ -42,6 +44,13 @@ pub(crate) fn router() -> Router<App> {
     let webhooks = Router::new()
         .route("/webhooks/stripe", post(webhook::receive))
         .layer(DefaultBodyLimit::max(MAX_WEBHOOK_BYTES));
+    let grants = Router::new()
+        .route("/v1/grants", get(grants::list))
+        .route(
+            "/v1/grants/{source}/{id}",
+            get(grants::get).put(grants::put).delete(grants::delete),
+        )
+        .layer(DefaultBodyLimit::max(grants::MAX_GRANT_BYTES));
     Router::new()
         .route("/", get(async || Redirect::to("/account")))
         .route("/support", get(support::show))
@@ -70,6 +79,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/readyz", get(health::ready))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(webhooks)
+        .merge(grants)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method())
 }

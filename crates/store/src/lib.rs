@@ -5,12 +5,14 @@
 
 mod account;
 mod account_merge;
+mod allotment;
 mod attempt;
 mod commits;
 mod customer;
 mod database;
 mod enter_code;
 mod error;
+mod external;
 mod grant;
 mod inbox;
 mod key;
@@ -37,6 +39,7 @@ pub use customer::Customer;
 pub use database::{Backend, Store};
 pub use enter_code::{EnterCode, NewEnterCode};
 pub use error::StoreError;
+pub use external::{External, ExternalReader, NewExternal, PutOutcome};
 pub use inbox::{Event, EventState, NewEvent};
 pub use key::KeyRow;
 pub use login::{CodeOutcome, Login, NewLogin};

@@ -9,7 +9,7 @@ mod key;
 mod transport;
 mod wire;
 
-pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, SecretKey};
+pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, MAX_SESSION_PAGES, SecretKey};
 pub use key::KeyAccount;
 pub use transport::{
     CALL_TIMEOUT, Jitter, MAX_ANSWER_BYTES, MAX_ATTEMPTS, MAX_CONCURRENT_CALLS, STRIPE_VERSION, TOTAL_BUDGET,

@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod edge;
+pub(crate) mod grant;
 pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod migrate;

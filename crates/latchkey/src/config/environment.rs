@@ -48,6 +48,12 @@ pub(crate) const VARIABLES: &[Variable] = &[
         meaning: "What edges show to the server: at least 32 characters. Make one: openssl rand -hex 32",
     },
     Variable {
+        name: "LATCHKEY_API_TOKEN",
+        secret: true,
+        example: "",
+        meaning: "What your own programs show to give and take grants (docs/API.md): at least 32 characters, not the edge's. Without it they cannot.",
+    },
+    Variable {
         name: "LATCHKEY_SMTP_PASSWORD",
         secret: true,
         example: "",

@@ -19,7 +19,7 @@ use figment::{
 };
 use latchkey_billing::{Currency, Interval};
 use latchkey_entitlement::{
-    PlanId, PriceId, Scope, SiteId,
+    PlanId, PriceId, Scope, SiteId, Span, Zone,
     policy::{CallPolicy, CommentPolicy, SitePolicy, StripPolicy},
 };
 use serde::{Deserialize, Serialize};
@@ -84,6 +84,8 @@ pub(crate) struct Config {
 pub(crate) struct Instance {
     pub(crate) publication: String,
     pub(crate) account_origin: Url,
+    #[serde(default)]
+    pub(crate) time_zone: Option<Zone>,
 }
 
 /// Where everything is kept.
@@ -217,9 +219,12 @@ pub(crate) struct PriceSection {
     pub(crate) stripe_price: String,
     pub(crate) currency: Currency,
     pub(crate) amount_minor: i64,
-    pub(crate) interval: Interval,
+    #[serde(default)]
+    pub(crate) interval: Option<Interval>,
     #[serde(default = "one")]
     pub(crate) interval_count: u32,
+    #[serde(default)]
+    pub(crate) once: Option<Span>,
 }
 
 fn one() -> u32 {

@@ -204,6 +204,17 @@ fn plans(config: &Config, found: &mut Vec<Finding>) {
                     "amounts are in minor units: 500 is 5.00",
                 ));
             }
+            if price.interval.is_some() == price.once.is_some() {
+                found.push(finding(
+                    format!("{at}, price {}", price.id),
+                    if price.once.is_some() {
+                        "it has both an interval and `once`"
+                    } else {
+                        "it has neither an interval nor `once`"
+                    },
+                    "interval = \"month\" renews by itself; once = \"7d\" is paid once and gives so much time",
+                ));
+            }
             if !prices.insert(price.stripe_price.clone()) {
                 found.push(finding(
                     &at,

@@ -5,10 +5,10 @@ use latchkey_store::{NewSession, Proof, Store};
 
 use crate::program::{Place, postgres, psql};
 
-const READER: &str = "acc_0197f0b2-7c1e-7000-8000-000000000001";
+pub(crate) const READER: &str = "acc_0197f0b2-7c1e-7000-8000-000000000001";
 
 /// Runs a test on a configured place with a database of each kind.
-fn each_database(test: &str, story: impl Fn(&Place, &str)) {
+pub(crate) fn each_database(test: &str, story: impl Fn(&Place, &str)) {
     let place = Place::configured();
     let url = format!("sqlite:{}", place.path("here.db").display());
     let place = place.set("DATABASE_URL", &url);
@@ -19,7 +19,7 @@ fn each_database(test: &str, story: impl Fn(&Place, &str)) {
 }
 
 /// A reader who is there already; how readers come to be is told elsewhere.
-fn given_reader(url: &str) {
+pub(crate) fn given_reader(url: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let store = Store::open(url).await.unwrap();

@@ -13,6 +13,7 @@
 mod configuration;
 mod database;
 mod demo;
+mod grants;
 mod help;
 mod online;
 mod outside;

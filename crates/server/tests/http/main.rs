@@ -11,6 +11,7 @@
 mod browser;
 mod feed;
 mod forms;
+mod grants;
 mod hand_over;
 mod letters;
 mod logs;

@@ -159,8 +159,8 @@ impl Stripe for FakeStripe {
                 .map(|(_, s)| s.clone())
                 .filter(|s| of(&s.customer))
                 .collect(),
-            invoices: vec![],
             read_at: self.clock.now(),
+            ..CustomerState::default()
         })
     }
 
@@ -197,7 +197,7 @@ impl Stripe for FakeStripe {
             client_reference_id: Some(new.account.to_string()),
             metadata,
             expires_at: now.plus(24 * HOUR),
-            livemode: false,
+            ..CheckoutSession::default()
         };
         state.sessions.push((key.as_str().to_owned(), session.clone()));
         Ok(session)

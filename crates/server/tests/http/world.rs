@@ -37,6 +37,8 @@ use crate::{
 pub(crate) const ORIGIN: &str = "https://account.example.org";
 pub(crate) const HOST: &str = "news.example.org";
 pub(crate) const EDGE_TOKEN: &str = "edge-token-of-the-tests-0123456789";
+/// The operator's token.
+pub(crate) const API_TOKEN: &str = "api token of thirty two characters";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct ManualClock(AtomicI64);
@@ -324,6 +326,7 @@ pub(crate) fn nonce_hash(nonce: &str) -> String {
 
 fn config() -> ServerConfig {
     let mut config = ServerConfig::new(ORIGIN, "The Daily Example", Secret::new(EDGE_TOKEN));
+    config.api_token = Some(Secret::new(API_TOKEN));
     let news = SiteId::parse("sit_news").unwrap();
     let mut site = SitePolicy::new(news.clone(), "The Daily Example".into());
     site.hosts = vec![HOST.into()];
@@ -346,6 +349,7 @@ fn config() -> ServerConfig {
         amount_minor,
         interval,
         interval_count: 1,
+        once: None,
     };
     config.plans = vec![Plan {
         id: PlanId::parse("pln_support").unwrap(),

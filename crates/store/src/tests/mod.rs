@@ -3,8 +3,10 @@
 //! SQLite always runs, on a file of its own. PostgreSQL runs where `LATCHKEY_TEST_POSTGRES` names a server on which the tests may
 //! create databases; in CI it must.
 
+mod external;
 mod inbox;
 mod people;
+mod queue;
 mod rest;
 mod schema;
 mod signing_in;
@@ -52,6 +54,7 @@ fn grant(id: &str, owner: &AccountId, source_ref: &str, until: i64) -> Grant {
         from: NOW,
         until: Some(at(until)),
         because: "paid until then".to_owned(),
+        bought: None,
     }
 }
 

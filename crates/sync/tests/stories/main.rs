@@ -9,6 +9,7 @@
 
 mod deliveries;
 mod oddities;
+mod passes;
 mod paying;
 mod renewals;
 mod workers;
