@@ -93,6 +93,12 @@ pub(crate) async fn put(
     let put = app.store.put_external(&new, &grant, app.clock.now()).await;
     let (outcome, kept) = put.map_err(json)?;
     if outcome != PutOutcome::Unchanged {
+        tracing::info!(
+            source = kept.source,
+            id = kept.reference,
+            given = kept.account.is_some(),
+            "a grant from elsewhere was kept"
+        );
         app.revoked.notify_waiters();
     }
     let status = match outcome {
@@ -122,6 +128,7 @@ pub(crate) async fn delete(
     if !deleted.map_err(json)? {
         return Err(unknown());
     }
+    tracing::info!(source, id, "a grant from elsewhere was taken back");
     app.revoked.notify_waiters();
     Ok(StatusCode::NO_CONTENT)
 }

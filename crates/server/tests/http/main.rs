@@ -16,6 +16,7 @@ mod hand_over;
 mod letters;
 mod logs;
 mod machines;
+mod passes;
 mod paying;
 mod signing_in;
 mod stripe;

@@ -8,7 +8,8 @@ use std::{
 use async_trait::async_trait;
 use latchkey_billing::{
     ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, NewCheckout, NewCustomer,
-    NewPrice, Page, Price, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem, SubscriptionStatus,
+    NewPrice, Page, Price, SessionLine, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem,
+    SubscriptionStatus,
 };
 use latchkey_entitlement::{
     Clock, Timestamp,
@@ -85,6 +86,10 @@ impl FakeStripe {
         let (_, session) = state.sessions.iter_mut().find(|(_, s)| s.id == session).unwrap();
         session.status = Some("complete".into());
         session.payment_status = "paid".into();
+        if session.mode == "payment" {
+            session.paid_at = Some(now);
+            return;
+        }
         session.subscription = Some(format!("sub_{number}"));
         let subscription = Subscription {
             id: format!("sub_{number}"),
@@ -159,6 +164,12 @@ impl Stripe for FakeStripe {
                 .map(|(_, s)| s.clone())
                 .filter(|s| of(&s.customer))
                 .collect(),
+            purchases: state
+                .sessions
+                .iter()
+                .map(|(_, s)| s.clone())
+                .filter(|s| of(&s.customer) && s.mode == "payment" && s.status.as_deref() == Some("complete"))
+                .collect(),
             read_at: self.clock.now(),
             ..CustomerState::default()
         })
@@ -191,7 +202,12 @@ impl Stripe for FakeStripe {
             id,
             status: Some("open".into()),
             payment_status: "unpaid".into(),
-            mode: "subscription".into(),
+            mode: if new.once { "payment" } else { "subscription" }.into(),
+            lines: vec![SessionLine {
+                id: "li_1".into(),
+                price_id: new.price.clone(),
+                quantity: 1,
+            }],
             customer: Some(new.customer.clone()),
             subscription: None,
             client_reference_id: Some(new.account.to_string()),

@@ -14,9 +14,9 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use latchkey_billing::{Currency, Interval, Plan, PlanPrice, WebhookSecrets};
+use latchkey_billing::{Currency, Interval, Once, Plan, PlanPrice, WebhookSecrets};
 use latchkey_entitlement::{
-    Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
+    Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp, Zone,
     policy::{CommentPolicy, SitePolicy},
     time::Pause,
 };
@@ -361,6 +361,13 @@ fn config() -> ServerConfig {
         prices: vec![
             price("prc_month", "price_month", 400, Interval::Month),
             price("prc_year", "price_year", 4000, Interval::Year),
+            PlanPrice {
+                once: Some(Once {
+                    span: "7d".parse().unwrap(),
+                    zone: Zone::default(),
+                }),
+                ..price("prc_week", "price_week", 200, Interval::Week)
+            },
         ],
     }];
     config
