@@ -441,6 +441,7 @@ async fn purchases_are_read_to_a_limit_beyond_which_the_state_says_so() {
         "starting_after=cs_0",
         "status=complete",
         "customer=cus_1",
+        "limit=100",
         "expand[0]=data.line_items",
     ] {
         assert!(

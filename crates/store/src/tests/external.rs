@@ -81,24 +81,25 @@ on_both!(
 );
 
 on_both!(
-    however_a_statement_and_a_proof_meet_it_is_given_once,
+    however_statements_and_proofs_meet_each_is_given_once,
     store => {
-        for round in 0..6 {
+        for round in 0..20 {
             let ann = account(&format!("ann{round}"));
             store.create_account(&ann, NOW).await.unwrap();
             let address = format!("ann{round}@example.org");
             at_once(&store, |store, index| {
                 let (ann, address) = (ann.clone(), address.clone());
                 async move {
-                    if index % 2 == 0 {
+                    if index == 0 {
                         store.prove_email(Proof::new(&ann, &address), at(2)).await.map(drop)
                     } else {
-                        let new = said(&format!("r{round}"), email(&address), DAY);
-                        store.put_external(&new, &id(&format!("r{round}i{index}")), at(2)).await.map(drop)
+                        let key = format!("r{round}i{index}");
+                        store.put_external(&said(&key, email(&address), DAY), &id(&key), at(2)).await.map(drop)
                     }
                 }
             }).await.into_iter().for_each(|done| done.unwrap());
-            assert_eq!(live(&store, &ann).await.len(), 1, "round {round}");
+            assert_eq!(live(&store, &ann).await.len(), 7, "round {round}");
+            assert!(store.unclaimed_external(&address).await.unwrap().is_empty(), "round {round}");
         }
     }
 );
