@@ -66,7 +66,7 @@ pub struct NewCustomer {
     pub email: Option<String>,
 }
 
-/// A Checkout session to make, for a subscription.
+/// A Checkout session to make, for a subscription or a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCheckout {
     /// `cus_…`.
@@ -83,6 +83,8 @@ pub struct NewCheckout {
     pub cancel_url: String,
     /// Language of the page, such as `de`; Stripe's guess if `None`.
     pub locale: Option<String>,
+    /// Whether the price is paid once: `mode` is `payment` then, and there is no subscription.
+    pub once: bool,
 }
 
 /// Why money goes back, in Stripe's words.
@@ -120,6 +122,8 @@ pub struct NewPrice {
     pub interval: Interval,
     /// Units in a period.
     pub interval_count: u32,
+    /// Whether it is paid once; interval and count are not sent then.
+    pub once: bool,
     /// Stable name, to find it again.
     pub lookup_key: String,
 }
@@ -237,7 +241,7 @@ pub trait Stripe: Send + Sync {
     /// Makes a customer and gives its id.
     async fn create_customer(&self, key: &IdempotencyKey, new: &NewCustomer) -> Result<String, StripeError>;
 
-    /// Makes a Checkout session for a subscription.
+    /// Makes a Checkout session.
     async fn create_checkout_session(
         &self,
         key: &IdempotencyKey,
@@ -283,7 +287,7 @@ pub trait Stripe: Send + Sync {
     /// a Checkout session. `None` for any other kind, and where there is none.
     async fn customer_of(&self, object: &str) -> Result<Option<String>, StripeError>;
 
-    /// Every active recurring price.
+    /// Every active price, those that are paid once too.
     async fn list_prices(&self) -> Result<Vec<Price>, StripeError>;
 
     /// Events that are newer than `after`, newest first; all that Stripe still has (30 days) if `None`, or if it has forgotten `after`.

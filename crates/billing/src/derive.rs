@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_entitlement::{
-    PlanId, Scope, Sites, Source, Timestamp,
+    Bought, PlanId, Scope, Sites, Source, Timestamp,
     time::{DAY, HOUR},
 };
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::{
     plan::Plan,
+    purchase,
     reversal::{MoneyBackPolicy, take_back},
     stripe::{CustomerState, Invoice, Subscription, SubscriptionItem, SubscriptionStatus},
 };
@@ -115,7 +116,8 @@ impl Default for DerivePolicy {
 pub struct Benefit {
     /// Where it comes from.
     pub source: Source,
-    /// The subscription's id; with `/` and the plan's id behind it if one subscription holds several plans.
+    /// The subscription's id; with `/` and the plan's id behind it if one subscription holds several plans. Of a purchase, the Checkout
+    /// session's and the line's ids with `/` between them.
     pub source_ref: String,
     /// The plan that was bought.
     pub plan: PlanId,
@@ -129,6 +131,9 @@ pub struct Benefit {
     pub until: Option<Timestamp>,
     /// The rule that set `until`, in words for support.
     pub because: String,
+    /// If it was bought as a length of time: `from` and `until` are as if its buyer had nothing else, and it is yet to be laid out.
+    #[serde(default)]
+    pub bought: Option<Bought>,
     /// A word for the reader's page where something needs saying: `past_due`, `ends`, `trial`, `collection_paused`,
     /// `refunded`, `disputed`.
     pub state_note: Option<String>,
@@ -154,17 +159,21 @@ pub struct Derived {
     pub foreign: Vec<Foreign>,
     /// Subscriptions in a status that this version does not know: what was recorded for them before is to be left as it is.
     pub undecided: Vec<String>,
+    /// Whether there are purchases that were not read: what was recorded for those is to be left as it is.
+    pub unread_purchases: bool,
     /// What the operator should look at.
     pub alerts: Vec<String>,
 }
 
 /// Turns one customer's state into benefits. The order of subscriptions, items and invoices makes no difference.
 ///
-/// `now` decides only whether two subscriptions are in force at once; every end is a fixed moment, so the same state gives the same
-/// benefits at any time.
+/// `now` decides whether two subscriptions are in force at once, and is the time of a payment of which Stripe does not tell when it
+/// settled; every other end is a fixed moment, so the same state gives the same benefits at any time.
 pub fn derive(state: &CustomerState, plans: &[Plan], policy: &DerivePolicy, now: Timestamp) -> Derived {
     let mut out = Derived::default();
     if state.deleted {
+        // Its subscriptions ended with it. Time that was paid for once is still paid for.
+        out.unread_purchases = true;
         return out;
     }
     for subscription in &state.subscriptions {
@@ -182,16 +191,8 @@ pub fn derive(state: &CustomerState, plans: &[Plan], policy: &DerivePolicy, now:
             ));
         }
     }
+    purchase::derive(state, plans, now, &mut out);
     take_back(state, policy.money_back, &mut out);
-    for session in &state.sessions {
-        if session.mode == "payment" && session.payment_status == "paid" {
-            out.foreign.push(Foreign {
-                object: session.id.clone(),
-                price: None,
-                why: "a one-off payment; only subscriptions are sold here".to_owned(),
-            });
-        }
-    }
     alert_doubles(&mut out, now);
     out.benefits.sort_by(|a, b| a.source_ref.cmp(&b.source_ref));
     out.foreign.sort();
@@ -259,6 +260,7 @@ fn derive_one(
             from: subscription.start_date,
             until: Some(term.until),
             because: format!("subscription {id} {}", term.words),
+            bought: None,
             state_note: term.note.map(str::to_owned),
         });
     }
@@ -366,6 +368,7 @@ fn alert_doubles(out: &mut Derived, now: Timestamp) {
     let live = out
         .benefits
         .iter()
+        .filter(|benefit| benefit.source == Source::Subscription)
         .filter(|benefit| benefit.until.is_none_or(|until| now < until));
     for benefit in live {
         by_plan.entry(&benefit.plan).or_default().push(&benefit.source_ref);

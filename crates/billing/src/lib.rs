@@ -19,6 +19,7 @@ pub mod parse;
 pub mod payment;
 pub mod plan;
 pub mod price_check;
+mod purchase;
 pub mod reversal;
 pub mod setup;
 pub mod setup_api;
@@ -50,7 +51,7 @@ pub use payment::{
     Charge, Dispute, DisputeStatus, InvoicePayment, Refund, RefundStatus, parse_charge, parse_dispute,
     parse_invoice_payment, parse_refund,
 };
-pub use plan::{Currency, CurrencyError, Interval, Plan, PlanPrice};
+pub use plan::{Currency, CurrencyError, Interval, Once, Plan, PlanPrice};
 pub use price_check::{PriceFault, check_price};
 pub use reversal::{
     DoubleSubscription, FullRefund, MoneyBackPolicy, OpenDispute, REVERSALS, Reversal, ReversalEffect, ReversalRule,
@@ -66,7 +67,7 @@ pub use setup_api::{
 };
 pub use signature::{SignatureError, WebhookSecrets, sign, verify_signature};
 pub use stripe::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Customer, CustomerState, Invoice, Price, Product, Subscription,
-    SubscriptionItem, SubscriptionStatus,
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Customer, CustomerState, Invoice, Price, Product, SessionLine,
+    Subscription, SubscriptionItem, SubscriptionStatus,
 };
 pub use webhook_events::{EventDifference, WEBHOOK_EVENTS, is_wanted};

@@ -9,7 +9,10 @@ use time::Date;
 use crate::{
     api::Page,
     papers,
-    stripe::{CheckoutSession, Customer, Invoice, Price, Product, Subscription, SubscriptionItem, SubscriptionStatus},
+    stripe::{
+        CheckoutSession, Customer, Invoice, Price, Product, SessionLine, Subscription, SubscriptionItem,
+        SubscriptionStatus,
+    },
 };
 
 /// A JSON object that lacks what it needs.
@@ -229,7 +232,49 @@ fn card_in_words(it: &Reader<'_>) -> Option<String> {
     Some(format!("{brand} •••• {last4}"))
 }
 
-/// Reads a Checkout session.
+/// Ways to pay whose charge is made when the payment is asked for, days before it settles (or fails).
+const SETTLE_LATER: [&str; 10] = [
+    "acss_debit",
+    "au_becs_debit",
+    "bacs_debit",
+    "bank_transfer",
+    "customer_balance",
+    "nz_bank_account",
+    "sepa_credit_transfer",
+    "sepa_debit",
+    "us_bank_account",
+    "sofort",
+];
+
+/// When a session was paid, as far as it tells: what is not expanded tells nothing.
+fn paid_at(it: &Reader<'_>) -> Result<Option<Timestamp>, ParseError> {
+    if let Some(at) = it.opt_time("invoice.status_transitions.paid_at")? {
+        return Ok(Some(at));
+    }
+    let method = match it.opt_text("payment_intent.latest_charge.payment_method_details.type")? {
+        Some(method) => Some(method),
+        None => it.opt_text("payment_intent.payment_method.type")?,
+    };
+    if method.is_some_and(|method| SETTLE_LATER.contains(&method.as_str())) {
+        return Ok(None);
+    }
+    match it.opt_time("payment_intent.latest_charge.created")? {
+        Some(at) => Ok(Some(at)),
+        None => it.opt_time("payment_intent.created"),
+    }
+}
+
+fn parse_line(json: &Value) -> Result<SessionLine, ParseError> {
+    let it = Reader::new("line_item", json)?;
+    let quantity = it.opt_int("quantity")?.unwrap_or(1);
+    Ok(SessionLine {
+        id: it.text("id")?,
+        price_id: it.opt_id("price")?.unwrap_or_default(),
+        quantity: u32::try_from(quantity).map_err(|_| it.error("quantity", "out of range"))?,
+    })
+}
+
+/// Reads a Checkout session. Its lines, and what tells when it was paid, are there if they were expanded.
 pub fn parse_session(json: &Value) -> Result<CheckoutSession, ParseError> {
     let it = Reader::new("checkout.session", json)?;
     Ok(CheckoutSession {
@@ -244,6 +289,12 @@ pub fn parse_session(json: &Value) -> Result<CheckoutSession, ParseError> {
         metadata: it.metadata()?,
         expires_at: it.time("expires_at")?,
         livemode: it.mode()?,
+        lines: match it.get("line_items.data").and_then(Value::as_array) {
+            Some(lines) => lines.iter().map(parse_line).collect::<Result<_, _>>()?,
+            None => vec![],
+        },
+        more_lines: it.flag("line_items.has_more")?,
+        paid_at: paid_at(&it)?,
     })
 }
 

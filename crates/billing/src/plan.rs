@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use latchkey_entitlement::{PlanId, PriceId, Scope, Sites};
+use latchkey_entitlement::{PlanId, PriceId, Scope, Sites, Span, Zone};
 use serde::{Deserialize, Serialize};
 
 /// A currency code that is not three letters.
@@ -91,6 +91,16 @@ impl Interval {
     }
 }
 
+/// What a price gives that is paid once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// How much time, from the payment on; it waits behind what the reader has already.
+    pub span: Span,
+    /// Whose calendar its months and years are of.
+    #[serde(default)]
+    pub zone: Zone,
+}
+
 /// An amount at which a plan is sold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanPrice {
@@ -106,6 +116,9 @@ pub struct PlanPrice {
     pub interval: Interval,
     /// Units in a period; at least 1.
     pub interval_count: u32,
+    /// If it is paid once: what that gives. `interval` and `interval_count` say nothing then.
+    #[serde(default)]
+    pub once: Option<Once>,
 }
 
 /// A plan.

@@ -37,8 +37,13 @@ pub fn check_price(wanted: &PlanPrice, found: Option<&Price>, livemode: bool) ->
     let found = found.filter(|price| price.livemode == livemode).ok_or(absent)?;
     let same = found.currency == wanted.currency.as_str()
         && found.unit_amount_minor == Some(wanted.amount_minor)
-        && found.interval.as_deref() == Some(wanted.interval.as_str())
-        && found.interval_count == wanted.interval_count;
+        && match &wanted.once {
+            Some(_) => found.interval.is_none(),
+            None => {
+                found.interval.as_deref() == Some(wanted.interval.as_str())
+                    && found.interval_count == wanted.interval_count
+            }
+        };
     if !same {
         let amount = found.unit_amount_minor.map_or_else(
             || "an amount that is not fixed".to_owned(),
@@ -51,7 +56,10 @@ pub fn check_price(wanted: &PlanPrice, found: Option<&Price>, livemode: bool) ->
                 found.interval.as_deref().unwrap_or_default(),
                 found.interval_count,
             ),
-            wanted: period(&wanted_amount, wanted.interval.as_str(), wanted.interval_count),
+            wanted: match &wanted.once {
+                Some(_) => period(&wanted_amount, "", 0),
+                None => period(&wanted_amount, wanted.interval.as_str(), wanted.interval_count),
+            },
         });
     }
     if found.active {
@@ -82,6 +90,7 @@ mod tests {
             amount_minor: 500,
             interval: Interval::Month,
             interval_count: 1,
+            once: None,
         }
     }
 
@@ -102,6 +111,31 @@ mod tests {
     #[test]
     fn a_price_that_bills_what_readers_are_told_is_in_order() {
         assert_eq!(check_price(&wanted(), Some(&found()), false), Ok(()));
+    }
+
+    #[test]
+    fn what_is_paid_once_is_no_subscription_and_the_other_way_round() {
+        let mut pass = wanted();
+        pass.once = Some(crate::Once {
+            span: "7d".parse().unwrap(),
+            zone: latchkey_entitlement::Zone::default(),
+        });
+        let one_time = Price {
+            interval: None,
+            interval_count: 0,
+            ..found()
+        };
+        assert_eq!(check_price(&pass, Some(&one_time), false), Ok(()));
+        let told = |wanted: &PlanPrice, found: &Price| check_price(wanted, Some(found), false).unwrap_err().to_string();
+        let (monthly, once) = ("€5.00 each month", "€5.00 once");
+        assert_eq!(
+            told(&pass, &found()),
+            format!("Stripe bills {monthly}, and the configuration says {once}")
+        );
+        assert_eq!(
+            told(&wanted(), &one_time),
+            format!("Stripe bills {once}, and the configuration says {monthly}")
+        );
     }
 
     #[test]

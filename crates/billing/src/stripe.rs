@@ -151,8 +151,19 @@ pub struct Subscription {
     pub card_expires_at: Option<Timestamp>,
 }
 
+/// One line of a Checkout session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// `li_…`.
+    pub id: String,
+    /// `price_…`.
+    pub price_id: String,
+    /// How many.
+    pub quantity: u32,
+}
+
 /// A Checkout session.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutSession {
     /// `cs_…`.
     pub id: String,
@@ -176,6 +187,25 @@ pub struct CheckoutSession {
     pub expires_at: Timestamp,
     /// Live or test mode.
     pub livemode: bool,
+    /// What is bought, if it was asked for.
+    #[serde(default)]
+    pub lines: Vec<SessionLine>,
+    /// Whether Stripe holds more lines than were read.
+    #[serde(default)]
+    pub more_lines: bool,
+    /// When the payment was made, as far as Stripe tells: from the invoice, else from the charge. `None` for a payment that took days to
+    /// settle, whose charge tells only when it began, and where nothing was due.
+    #[serde(default)]
+    pub paid_at: Option<Timestamp>,
+}
+
+impl CheckoutSession {
+    /// Whether it is a payment, not a subscription, and all that is due has arrived.
+    pub fn is_paid_once(&self) -> bool {
+        self.mode == "payment"
+            && self.status.as_deref() == Some("complete")
+            && matches!(self.payment_status.as_str(), "paid" | "no_payment_required")
+    }
 }
 
 /// A price.
@@ -282,6 +312,12 @@ pub struct CustomerState {
     pub subscriptions: Vec<Subscription>,
     /// The newest Checkout sessions.
     pub sessions: Vec<CheckoutSession>,
+    /// Completed Checkout sessions of payments, with their lines: what was bought once, old ones too.
+    #[serde(default)]
+    pub purchases: Vec<CheckoutSession>,
+    /// Whether there are more of them than were read.
+    #[serde(default)]
+    pub more_purchases: bool,
     /// The newest invoices, those of the running periods, and the latest one of each subscription that is not in order.
     pub invoices: Vec<Invoice>,
     /// The charges since the earliest running period began whose money went back, was to go back, or is disputed.
@@ -297,13 +333,11 @@ pub struct CustomerState {
 impl CustomerState {
     /// The accounts that Checkout bound this customer's purchases to, without doubles: from metadata and `client_reference_id`.
     pub fn bound_accounts(&self) -> Vec<AccountId> {
-        let references = self
-            .sessions
-            .iter()
-            .filter_map(|session| session.client_reference_id.as_ref());
+        let sessions = || self.sessions.iter().chain(&self.purchases);
+        let references = sessions().filter_map(|session| session.client_reference_id.as_ref());
         let mut found: Vec<AccountId> = std::iter::once(&self.metadata)
             .chain(self.subscriptions.iter().map(|subscription| &subscription.metadata))
-            .chain(self.sessions.iter().map(|session| &session.metadata))
+            .chain(sessions().map(|session| &session.metadata))
             .filter_map(|metadata| metadata.get(ACCOUNT_KEY))
             .chain(references)
             .filter_map(|text| AccountId::parse(text).ok())

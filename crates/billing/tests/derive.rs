@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use latchkey_billing::{
-    Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Papers, Plan, PlanPrice, Subscription,
-    SubscriptionItem, SubscriptionStatus, derive,
+    CheckoutSession, Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Once, Plan, PlanPrice,
+    SessionLine, Subscription, SubscriptionItem, SubscriptionStatus, derive,
 };
 use latchkey_entitlement::{
-    PlanId, PriceId, Scope, Sites, Timestamp,
+    PlanId, PriceId, Scope, Sites, Source, Timestamp, Zone,
     time::{DAY, HOUR},
 };
 use proptest::prelude::*;
@@ -34,6 +34,7 @@ fn plan(id: &str, price: &str) -> Plan {
             amount_minor: 500,
             interval: Interval::Month,
             interval_count: 1,
+            once: None,
         }],
     }
 }
@@ -80,8 +81,6 @@ fn state(subscriptions: Vec<Subscription>) -> CustomerState {
         email: None,
         metadata: BTreeMap::new(),
         subscriptions,
-        sessions: vec![],
-        invoices: vec![],
         read_at: NOW,
         ..CustomerState::default()
     }
@@ -283,4 +282,106 @@ fn what_comes_next_is_told_from_the_same_state() {
         subscription.items.clear();
         assert_eq!(subscription.next(), None, "{status}");
     }
+}
+
+fn paid_once(id: &str, paid_at: Option<Timestamp>) -> CheckoutSession {
+    CheckoutSession {
+        id: id.to_owned(),
+        status: Some("complete".to_owned()),
+        payment_status: "paid".to_owned(),
+        mode: "payment".to_owned(),
+        lines: vec![SessionLine {
+            id: "li_1".to_owned(),
+            price_id: "price_week".to_owned(),
+            quantity: 1,
+        }],
+        paid_at,
+        ..CheckoutSession::default()
+    }
+}
+
+fn sells_a_week() -> Plan {
+    let mut plan = plan("pln_a", "price_week");
+    for price in &mut plan.prices {
+        price.once = Some(Once {
+            span: "7d".parse().unwrap(),
+            zone: Zone::default(),
+        });
+    }
+    plan
+}
+
+#[test]
+fn what_was_paid_once_gives_its_time_from_the_payment_and_nothing_before_it_arrived() {
+    let of = |session: CheckoutSession| {
+        let state = CustomerState {
+            purchases: vec![session],
+            ..state(vec![])
+        };
+        derive(&state, &[sells_a_week()], &DerivePolicy::default(), NOW)
+    };
+    let derived = of(paid_once("cs_1", Some(START)));
+    let [benefit] = &derived.benefits[..] else {
+        panic!("{derived:?}")
+    };
+    assert_eq!(
+        (benefit.source, benefit.source_ref.as_str()),
+        (Source::Pass, "cs_1/li_1")
+    );
+    assert_eq!((benefit.from, benefit.until), (START, Some(START.plus(7 * DAY))));
+    assert_eq!(benefit.bought.as_ref().unwrap().paid_at, START);
+    // Settled days after it was asked for: from the moment that it is heard of.
+    assert_eq!(of(paid_once("cs_1", None)).benefits[0].from, NOW);
+    let mut two = paid_once("cs_1", Some(START));
+    two.lines[0].quantity = 2;
+    assert_eq!(of(two).benefits[0].until, Some(START.plus(14 * DAY)));
+    let mut free = paid_once("cs_1", Some(START));
+    free.payment_status = "no_payment_required".to_owned();
+    assert_eq!(of(free).benefits.len(), 1, "a promotion code can make it free");
+    for (status, payment, mode) in [
+        ("complete", "unpaid", "payment"),
+        ("open", "unpaid", "payment"),
+        ("expired", "unpaid", "payment"),
+        ("complete", "paid", "subscription"),
+    ] {
+        let session = CheckoutSession {
+            status: Some(status.to_owned()),
+            payment_status: payment.to_owned(),
+            mode: mode.to_owned(),
+            ..paid_once("cs_1", Some(START))
+        };
+        assert_eq!(of(session).benefits, [], "{status} {payment} {mode}");
+    }
+}
+
+#[test]
+fn complaint_12_a_foreign_purchase_is_recorded_and_gives_nothing() {
+    let mut foreign = paid_once("cs_1", Some(START));
+    foreign.lines[0].price_id = "price_tea_towel".to_owned();
+    let state = CustomerState {
+        purchases: vec![foreign, paid_once("cs_2", Some(START))],
+        ..state(vec![])
+    };
+    let derived = derive(&state, &[sells_a_week()], &DerivePolicy::default(), NOW);
+    assert_eq!(derived.benefits.len(), 1);
+    assert_eq!((derived.foreign.len(), derived.foreign[0].object.as_str()), (1, "cs_1"));
+    // A price that renews is not sold once, whatever Stripe was told.
+    let renewing = plan("pln_a", "price_week");
+    assert_eq!(derive(&state, &[renewing], &DerivePolicy::default(), NOW).benefits, []);
+}
+
+#[test]
+fn more_purchases_than_are_read_raise_an_alert_and_leave_what_was_recorded() {
+    let state = CustomerState {
+        purchases: vec![paid_once("cs_1", Some(START))],
+        more_purchases: true,
+        ..state(vec![])
+    };
+    let derived = derive(&state, &[sells_a_week()], &DerivePolicy::default(), NOW);
+    assert!(
+        derived.unread_purchases && derived.alerts[0].contains("more often than is read"),
+        "{derived:?}"
+    );
+    let deleted = CustomerState { deleted: true, ..state };
+    assert!(derive(&deleted, &[sells_a_week()], &DerivePolicy::default(), NOW).unread_purchases);
 }

@@ -50,6 +50,7 @@ fn reader(name: &str, created_at: Timestamp) -> History {
 fn row(owner: &str, reference: &str, from: Timestamp, until: Timestamp, because: &str) -> GrantRecord {
     GrantRecord {
         grant: Grant {
+            bought: None,
             id: GrantId::parse(&format!("grt_{reference}")).unwrap(),
             account: acc(owner),
             source: Source::Subscription,

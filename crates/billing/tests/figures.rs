@@ -22,6 +22,7 @@ fn price(id: &str, amount_minor: i64, interval: Interval, interval_count: u32) -
         amount_minor,
         interval,
         interval_count,
+        once: None,
     }
 }
 

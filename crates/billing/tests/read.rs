@@ -85,3 +85,36 @@ fn events_of_other_accounts_and_rubbish_are_refused() {
     );
     assert!(parse_envelope(b"[]").is_err() && parse_envelope(b"\xff").is_err());
 }
+
+/// What tells when a payment was made, the best first.
+#[test]
+fn a_session_tells_when_it_was_paid_by_its_invoice_its_charge_or_not_at_all() {
+    let mut json = json!({
+        "id": "cs_1", "status": "complete", "payment_status": "paid", "mode": "payment", "expires_at": 1, "livemode": false,
+        "payment_intent": "pi_1",
+        "line_items": {"data": [{"id": "li_1", "price": {"id": "price_1"}, "quantity": 2}], "has_more": false},
+    });
+    let paid_at = |json: &serde_json::Value| {
+        parse_session(json)
+            .unwrap()
+            .paid_at
+            .map(latchkey_billing::Timestamp::seconds)
+    };
+    assert_eq!(paid_at(&json), None, "nothing was expanded");
+    let line = &parse_session(&json).unwrap().lines[0];
+    assert_eq!((line.price_id.as_str(), line.quantity), ("price_1", 2));
+    json["payment_intent"] = json!({"id": "pi_1", "created": 10, "payment_method": {"id": "pm_1", "type": "card"}});
+    assert_eq!(paid_at(&json), Some(10));
+    json["payment_intent"]["latest_charge"] = json!({"id": "ch_1", "created": 20});
+    assert_eq!(paid_at(&json), Some(20));
+    json["payment_intent"]["payment_method"]["type"] = json!("sepa_debit");
+    assert_eq!(
+        paid_at(&json),
+        None,
+        "a debit's charge is made days before the money comes"
+    );
+    json["invoice"] = json!({"id": "in_1", "status_transitions": {"paid_at": 30}});
+    assert_eq!(paid_at(&json), Some(30));
+    json["line_items"]["data"][0]["quantity"] = json!(-1);
+    assert!(parse_session(&json).unwrap_err().to_string().contains("quantity"));
+}

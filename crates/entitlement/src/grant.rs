@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, GrantId, Scope, SiteId, Timestamp};
+use crate::{AccountId, GrantId, Scope, SiteId, Span, Timestamp, Zone};
 
 /// Where a grant comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -79,6 +79,17 @@ impl Sites {
     }
 }
 
+/// Time that was bought as a length: where it lies follows from what else the account has (see [`mod@crate::lay_out`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bought {
+    /// When it was paid for; for a gift, when it was claimed. Its place in the queue.
+    pub paid_at: Timestamp,
+    /// How much.
+    pub span: Span,
+    /// Whose calendar its months and years are of.
+    pub zone: Zone,
+}
+
 /// One reason to be entitled: from a moment (inclusive) until another (exclusive), or open-ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
@@ -100,9 +111,29 @@ pub struct Grant {
     pub until: Option<Timestamp>,
     /// The rule that set `until`, in words a support person can send on.
     pub because: String,
+    /// What was bought, if this is time that was bought as a length. Several grants can be pieces of one purchase, where something else
+    /// came between; their references differ in what follows [`Grant::PIECE_MARK`].
+    #[serde(default)]
+    pub bought: Option<Bought>,
 }
 
 impl Grant {
+    /// Stands in the reference of a purchase's second and further pieces, before their number.
+    pub const PIECE_MARK: char = '#';
+
+    /// The reference without the number of a piece.
+    pub fn purchase_ref(&self) -> &str {
+        match &self.bought {
+            Some(_) => self.source_ref.split(Self::PIECE_MARK).next().unwrap_or_default(),
+            None => &self.source_ref,
+        }
+    }
+
+    /// Whether it waits behind something that has no end.
+    pub fn waits(&self) -> bool {
+        self.from == Timestamp::NEVER
+    }
+
     /// Whether the grant counts at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.from <= now && self.until.is_none_or(|until| now < until)

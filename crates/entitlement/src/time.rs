@@ -19,6 +19,9 @@ pub const DAY: i64 = 24 * HOUR;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The end of the year 9999, which no clock here reaches: where time waits that is behind something without an end.
+    pub const NEVER: Self = Self(253_402_300_799_000);
+
     /// From seconds, as Stripe (`created`) and JWT (`NumericDate`, RFC 7519 section 2) give them.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(SECOND))

@@ -74,6 +74,12 @@ pub(crate) enum Command {
     Invoices(InvoicesArgs),
     /// Say what a reader may do and why, now or at any moment, in words to be sent on.
     Explain(Explain),
+    /// Give a reader something, without a payment.
+    Grant(Grant),
+    /// Take back what `latchkey grant` or another system gave.
+    Revoke(Revoke),
+    /// What a reader has: where it comes from, from when until when, and why.
+    Grants(Grants),
     /// A news site full of ads, a Stripe of its own and everything between, on this machine.
     #[cfg(feature = "demo")]
     Demo(Demo),
@@ -312,6 +318,56 @@ pub(crate) struct Months {
     /// Last month, as 2026-12; the running one if left out.
     #[arg(long, value_name = "MONTH", value_parser = Month::parse)]
     pub(crate) to: Option<Month>,
+}
+
+const GRANT_HELP: &str = "\
+Examples:
+  latchkey grant ada@reader.example --entitlements ad_free --for \"1 month\" --because \"Won the quiz\"
+  latchkey grant acc_0197f0b2-7c1e-7000-8000-000000000001 --entitlements \"ad_free articles\" \\
+    --until 2027-01-31 --because Staff
+  latchkey grant ada@reader.example --entitlements ad_free --without-end --because \"Life member\"
+
+An address that nobody has proven yet waits, and is given at the first proof.
+What the reader has bought as a length of time waits meanwhile: nothing of it is lost.";
+
+#[derive(Debug, Args)]
+#[command(after_help = GRANT_HELP)]
+#[command(group(clap::ArgGroup::new("end").required(true)))]
+#[command(override_usage = "latchkey grant READER --entitlements NAMES --because WORDS
+                      (--until DAY | --for TIME | --without-end) [--site SITE]")]
+pub(crate) struct Grant {
+    /// The reader: an account id, or an e-mail address.
+    pub(crate) reader: String,
+    /// What they may do: names separated by spaces.
+    #[arg(long, value_name = "NAMES", value_parser = latchkey_entitlement::Scope::parse)]
+    pub(crate) entitlements: latchkey_entitlement::Scope,
+    /// Until when: a day, which counts to its end in [instance] time_zone, or a moment as in RFC 3339.
+    #[arg(long, value_name = "DAY", group = "end")]
+    pub(crate) until: Option<String>,
+    /// For how long from now: 24h, 7d, 1 month, 1 year.
+    #[arg(long = "for", value_name = "TIME", group = "end")]
+    pub(crate) lasting: Option<latchkey_entitlement::Span>,
+    /// Until it is revoked.
+    #[arg(long, group = "end")]
+    pub(crate) without_end: bool,
+    /// Why, in words that the reader may see.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) because: String,
+    /// On this site only; may be given several times.
+    #[arg(long, value_name = "SITE")]
+    pub(crate) site: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Revoke {
+    /// The grant: its id (grt_…) as `latchkey grants` prints it, or SOURCE/ID of one that waits for a proof.
+    pub(crate) grant: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Grants {
+    /// The reader: an account id, or an e-mail address.
+    pub(crate) reader: String,
 }
 
 #[cfg(feature = "demo")]

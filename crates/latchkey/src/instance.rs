@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use latchkey_billing::{DerivePolicy, NoticePolicy, Plan, PlanPrice, WebhookSecrets};
-use latchkey_entitlement::{Clock, SiteId, Sites, time};
+use latchkey_billing::{DerivePolicy, Interval, NoticePolicy, Once, Plan, PlanPrice, WebhookSecrets};
+use latchkey_entitlement::{Clock, SiteId, Sites, Zone, time};
 use latchkey_server::{Keys, Mailer, Parts, Server, ServerConfig};
 use latchkey_store::Store;
 use latchkey_stripe_gateway::SecretKey;
@@ -30,7 +30,7 @@ pub(crate) struct Outside {
     pub(crate) seal: SealKey,
     pub(crate) edge_token: Secret,
     /// What opens the operator's API.
-    pub(crate) operator_token: Option<Secret>,
+    pub(crate) api_token: Option<Secret>,
     /// Origins of Stripe's pages beside Stripe's own.
     pub(crate) payment_origins: Vec<String>,
 }
@@ -94,12 +94,12 @@ impl Instance {
             sync_config(config, plans.clone(), outside.webhook_secrets, outside.livemode),
         );
         let mut settings = ServerConfig::new(config.issuer(), &config.instance.publication, outside.edge_token);
+        settings.api_token = outside.api_token;
         settings.sites = config.policies();
         settings.plans = plans;
         settings.pass_life_seconds = config.server.pass_life_seconds;
         settings.session_life_days = config.server.session_life_days;
         settings.site_secrets = site_secrets;
-        settings.operator_token = outside.operator_token;
         settings.time_zone = config.zone();
         settings.payment_origins.extend(outside.payment_origins);
         let server = Server::new(Parts {
@@ -169,17 +169,23 @@ const fn notice_policy(config: &Config) -> NoticePolicy {
 
 /// The plans of the configuration; each counts on every site.
 pub(crate) fn plans(config: &Config) -> Vec<Plan> {
-    config.plans.iter().map(plan).collect()
+    let zone = config.instance.time_zone.clone().unwrap_or_default();
+    config.plans.iter().map(|section| plan(section, &zone)).collect()
 }
 
-fn plan(section: &PlanSection) -> Plan {
+fn plan(section: &PlanSection, zone: &Zone) -> Plan {
     let prices = section.prices.iter().map(|price| PlanPrice {
         id: price.id.clone(),
         stripe_price: price.stripe_price.clone(),
         currency: price.currency.clone(),
         amount_minor: price.amount_minor,
-        interval: price.interval,
+        // A price has either; the configuration was checked.
+        interval: price.interval.unwrap_or(Interval::Day),
         interval_count: price.interval_count,
+        once: price.once.map(|span| Once {
+            span,
+            zone: zone.clone(),
+        }),
     });
     Plan {
         id: section.id.clone(),

@@ -77,6 +77,9 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
             commands::invoices::run(&cli.config, &invoices, environment),
         ),
         Command::Explain(asked) => runtime(environment, commands::explain::run(&cli.config, &asked, environment)),
+        Command::Grant(grant) => runtime(environment, commands::grant::grant(&cli.config, &grant, environment)),
+        Command::Revoke(revoke) => runtime(environment, commands::grant::revoke(&cli.config, &revoke, environment)),
+        Command::Grants(grants) => runtime(environment, commands::grant::list(&cli.config, &grants, environment)),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
         Command::Stripe(command) => runtime(environment, commands::stripe::run(&cli.config, &command, environment)),

@@ -25,7 +25,7 @@ pub struct ServerConfig {
     /// What edges and the publisher's own programs show as `Authorization: Bearer …`.
     pub edge_token: Secret,
     /// What an operator's programs show as `Authorization: Bearer …`; without one the operator's API is shut.
-    pub operator_token: Option<Secret>,
+    pub api_token: Option<Secret>,
     /// The publisher's time zone, for texts about moments.
     pub time_zone: Zone,
     /// Per site: the key of pairwise subjects. A site without one cannot be entered.
@@ -54,7 +54,7 @@ impl ServerConfig {
             pass_life_seconds: Self::PASS_LIFE_SECONDS,
             session_life_days: Self::SESSION_LIFE_DAYS,
             edge_token,
-            operator_token: None,
+            api_token: None,
             time_zone: Zone::utc(),
             site_secrets: BTreeMap::new(),
             prices_line: None,

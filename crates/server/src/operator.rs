@@ -24,7 +24,7 @@ impl FromRequestParts<App> for Operator {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
             .unwrap_or_default();
-        match &app.config.operator_token {
+        match &app.config.api_token {
             Some(own) if own.is(token) => Ok(Self),
             Some(_) => Err(refused(
                 "Send `Authorization: Bearer …` with the value of LATCHKEY_API_TOKEN that this server was started with.",

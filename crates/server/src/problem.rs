@@ -21,11 +21,32 @@ pub struct Problem {
     pub status: u16,
     /// What happened, and what to do next.
     pub detail: String,
+    /// Each field that cannot be used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
     /// Seconds after which trying again makes sense.
     #[serde(skip)]
     pub retry_after: Option<u32>,
     #[serde(skip)]
     json: bool,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Clone, Debug, Serialize)]
+pub struct FieldProblem {
+    /// Its name.
+    pub field: String,
+    /// What is wrong with it, and what to write.
+    pub detail: String,
+}
+
+impl FieldProblem {
+    pub(crate) fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            detail: detail.into(),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -43,6 +64,7 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: detail.into(),
+            errors: vec![],
             retry_after: None,
             json: false,
         }
@@ -52,6 +74,20 @@ impl Problem {
     pub fn json(mut self) -> Self {
         self.json = true;
         self
+    }
+
+    /// A program's request of which some fields cannot be used.
+    pub(crate) fn fields(errors: Vec<FieldProblem>) -> Self {
+        let names: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        let detail = format!("Look at {}, and send it again. Nothing was changed.", names.join(", "));
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "fields",
+            "Some fields cannot be used",
+            detail,
+        );
+        problem.errors = errors;
+        problem.json()
     }
 
     /// The same with a moment for another try.

@@ -17,6 +17,7 @@ mod edge_renew;
 mod edge_revocations;
 mod edge_token;
 mod explain;
+mod grants;
 mod health;
 mod jwks;
 mod return_;
@@ -44,6 +45,13 @@ pub(crate) fn router() -> Router<App> {
     let webhooks = Router::new()
         .route("/webhooks/stripe", post(webhook::receive))
         .layer(DefaultBodyLimit::max(MAX_WEBHOOK_BYTES));
+    let grants = Router::new()
+        .route("/v1/grants", get(grants::list))
+        .route(
+            "/v1/grants/{source}/{id}",
+            get(grants::get).put(grants::put).delete(grants::delete),
+        )
+        .layer(DefaultBodyLimit::max(grants::MAX_GRANT_BYTES));
     Router::new()
         .route("/", get(async || Redirect::to("/account")))
         .route("/support", get(support::show))
@@ -75,6 +83,7 @@ pub(crate) fn router() -> Router<App> {
         .route("/readyz", get(health::ready))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(webhooks)
+        .merge(grants)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method())
 }

@@ -42,6 +42,14 @@ pub(crate) fn show_secret(browser: &Browser, page: &impl Template) -> Result<Res
     Ok(answer)
 }
 
+/// `24 November 2026, 14:05 UTC`: for what may end within hours.
+pub(crate) fn minute(at: Timestamp) -> String {
+    let written = time::OffsetDateTime::from_unix_timestamp(at.seconds()).ok();
+    written.map_or_else(String::new, |time| {
+        format!("{}, {:02}:{:02} UTC", day(at), time.hour(), time.minute())
+    })
+}
+
 /// `24 November 2026`, in UTC.
 pub(crate) fn day(at: Timestamp) -> String {
     let written = time::OffsetDateTime::from_unix_timestamp(at.seconds()).ok();
@@ -73,9 +81,12 @@ pub(crate) fn masked(email: &str) -> String {
     format!("{first}…@{start}…{end}.{rest}")
 }
 
-/// `€4.00 a month`.
+/// `€4.00 a month`, or `€2.00` for what is paid once.
 pub(crate) fn price(price: &PlanPrice) -> String {
     let amount = format_money(price.amount_minor, price.currency.as_str());
+    if price.once.is_some() {
+        return amount;
+    }
     let unit = match price.interval {
         Interval::Day => "day",
         Interval::Week => "week",

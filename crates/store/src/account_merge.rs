@@ -3,9 +3,11 @@
 use latchkey_entitlement::{AccountId, RevocationKind, SessionId, Timestamp};
 
 use crate::{
-    Store, StoreError, account, attempt,
+    Store, StoreError, account,
+    allotment::{self, Writer},
+    attempt,
     database::{link::Link, value::args},
-    grant, normalise_email, revocation, session,
+    external, grant, normalise_email, revocation, session,
 };
 
 /// How often proving starts anew when others prove the same address at the same moment.
@@ -166,6 +168,8 @@ async fn prove(link: &mut Link, proof: Proof<'_>, now: Timestamp) -> Result<Opti
 
 async fn first_proof(link: &mut Link, proof: Proof<'_>, now: Timestamp) -> Result<Option<ProveOutcome>, StoreError> {
     let Proof { account: id, email, .. } = proof;
+    // Before the index of proven addresses and the counter of revocations, as whoever grants to an address takes them.
+    external::lock(link).await?;
     if link
         .execute_unless_duplicate(PROVE, args![id, email, now])
         .await?
@@ -180,6 +184,7 @@ async fn first_proof(link: &mut Link, proof: Proof<'_>, now: Timestamp) -> Resul
     } else {
         session::end_on_account_origin(link, id, proof.here, now).await?;
     }
+    external::claim(link, id, email, now).await?;
     Ok(Some(ProveOutcome::Proven))
 }
 
@@ -200,6 +205,7 @@ async fn merge(link: &mut Link, proof: Proof<'_>, into: &AccountId, now: Timesta
         ("attempt", MOVE_ATTEMPTS),
         ("login", MOVE_LOGINS),
         ("account", MOVE_MERGED),
+        ("external_grant", MOVE_EXTERNAL),
     ] {
         if table == "standing" && proof.claim {
             continue;
@@ -215,6 +221,14 @@ async fn merge(link: &mut Link, proof: Proof<'_>, into: &AccountId, now: Timesta
     }
     let grants = grant::move_all(link, from, into, now).await?;
     moved.insert("account_grant".to_owned(), grants.into());
+    // Time that waited in one account may wait behind what was in the other one now.
+    let writer = Writer {
+        sync: None,
+        name: from.as_str(),
+        now,
+    };
+    let change = allotment::plan(link, into, (&[], None), |_| false, &writer).await?;
+    allotment::write(link, &change, &writer).await?;
     if !had_something && grant::any_live(link, into, now).await? {
         let devices = session::of_account(link, into).await?;
         revocation::add_for(link, &devices, RevocationKind::Renew, now.seconds() + 1, now).await?;
@@ -240,6 +254,7 @@ crate::statements! {
     MOVE_STANDINGS = "UPDATE standing SET account = $2 WHERE account = $1 RETURNING id";
     MOVE_ATTEMPTS = "UPDATE attempt SET account = $2 WHERE account = $1 RETURNING id";
     MOVE_LOGINS = "UPDATE login SET account = $2 WHERE account = $1 RETURNING id";
+    MOVE_EXTERNAL = "UPDATE external_grant SET account = $2 WHERE account = $1 RETURNING source || '/' || ref AS id";
     /// Accounts that were merged into this one are its successor's now.
     MOVE_MERGED = "UPDATE account SET merged_into = $2 WHERE merged_into = $1 RETURNING id";
 }

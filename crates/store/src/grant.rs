@@ -1,10 +1,12 @@
 //! Grants: append-only, so that any past moment can be explained. A change closes a row and opens another one.
 
-use latchkey_entitlement::{AccountId, EventId, Grant, GrantId, Scope, SiteId, Sites, Source, Timestamp};
+use latchkey_entitlement::{AccountId, Bought, EventId, Grant, GrantId, Scope, SiteId, Sites, Source, Timestamp};
 
 use crate::{
-    MAX_ROWS, Store, StoreError,
+    MAX_ROWS, Store, StoreError, account,
+    allotment::{self, Writer},
     database::{link::Link, row::Row, value::args},
+    external,
 };
 
 const TABLE: &str = "account_grant";
@@ -15,7 +17,12 @@ const MAX_TEXT: usize = 1_000;
 pub(crate) struct Origin<'a> {
     pub(crate) customer: &'a str,
     pub(crate) livemode: bool,
-    pub(crate) sync_id: &'a EventId,
+}
+
+/// A grant as it is recorded, and the customer and mode in Stripe that it follows from, if it does.
+pub(crate) struct Recorded {
+    pub(crate) grant: Grant,
+    pub(crate) customer: Option<(String, bool)>,
 }
 
 impl Store {
@@ -42,30 +49,59 @@ impl Store {
     }
 
     /// Opens a grant that does not come from Stripe, in place of a live one with the same source and reference; false if that one
-    /// already says the same.
+    /// already says the same. What the account has bought as a length of time is laid out again around it, and so it is itself if it is
+    /// such.
     pub async fn open_grant(&self, grant: &Grant, now: Timestamp) -> Result<bool, StoreError> {
         check(grant)?;
         let mut link = self.write().await?;
         // The account's row is locked, so that two calls for one grant come one after the other.
-        if !link.any(LOCK_ACCOUNT, args![&grant.account]).await? {
+        if !account::lock(&mut link, &grant.account).await? {
             return Err(StoreError::invalid(
                 "no such account, or it was merged into another one",
             ));
         }
-        let args = args![&grant.account, grant.source.as_str(), &grant.source_ref];
-        let live = link.row(LIVE, args).await?.as_ref().map(read).transpose()?;
-        if live.is_some_and(|live| same(&live, grant)) {
+        let writer = Writer {
+            sync: None,
+            name: grant.id.as_str(),
+            now,
+        };
+        let own = std::slice::from_ref(grant);
+        let change = allotment::change(&mut link, &grant.account, own, |_| false, &writer).await?;
+        if change.is_nothing() {
             return Ok(false);
         }
-        close_by_ref(&mut link, grant, None, now).await?;
-        open(&mut link, grant, None, now).await?;
         link.commit().await?;
         Ok(true)
     }
 
-    /// Closes a grant that does not come from Stripe; false if there is none such that is live.
+    /// Closes a grant that does not come from Stripe, with all pieces of it; false if there is none such that is live. What waited
+    /// behind it moves forward.
     pub async fn close_grant(&self, id: &GrantId, now: Timestamp) -> Result<bool, StoreError> {
-        self.change(CLOSE, args![id, now]).await
+        let mut link = self.write().await?;
+        let Some(row) = link.row(OWN_BY_ID, args![id]).await? else {
+            return Ok(false);
+        };
+        let found = read(&row)?;
+        let (account, reference) = (found.account.clone(), found.purchase_ref());
+        if !account::lock(&mut link, &account).await? {
+            return Ok(false);
+        }
+        let name = format!("{id}-c");
+        let writer = Writer {
+            sync: None,
+            name: &name,
+            now,
+        };
+        let closes = |row: &Recorded| {
+            row.customer.is_none() && row.grant.source == found.source && row.grant.purchase_ref() == reference
+        };
+        let change = allotment::change(&mut link, &account, &[], closes, &writer).await?;
+        if change.is_nothing() {
+            return Ok(false);
+        }
+        external::forget(&mut link, &found).await?;
+        link.commit().await?;
+        Ok(true)
     }
 }
 
@@ -74,6 +110,7 @@ pub(crate) fn same(a: &Grant, b: &Grant) -> bool {
     sites_text(&a.sites) == sites_text(&b.sites)
         && (&a.account, a.source, &a.source_ref) == (&b.account, b.source, &b.source_ref)
         && (&a.entitlements, a.from, a.until, &a.because) == (&b.entitlements, b.from, b.until, &b.because)
+        && a.bought == b.bought
 }
 
 /// Refuses what could not be read back.
@@ -90,12 +127,22 @@ pub(crate) fn check(grant: &Grant) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(crate) async fn of_customer(link: &mut Link, customer: &str) -> Result<Vec<Grant>, StoreError> {
-    link.rows(OF_CUSTOMER, args![customer])
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+/// The accounts that have something of a Stripe customer.
+pub(crate) async fn accounts_of_customer(link: &mut Link, customer: &str) -> Result<Vec<AccountId>, StoreError> {
+    let rows = link.rows(ACCOUNTS_OF_CUSTOMER, args![customer]).await?;
+    rows.iter().map(|row| row.parsed(TABLE, "account")).collect()
+}
+
+/// Everything that an account has, also what has not begun or has ended by itself.
+pub(crate) async fn recorded(link: &mut Link, account: &AccountId) -> Result<Vec<Recorded>, StoreError> {
+    let rows = link.rows(ALL_LIVE, args![account]).await?;
+    let read = |row: &Row| {
+        Ok(Recorded {
+            grant: read(row)?,
+            customer: row.maybe_text("customer")?.zip(row.maybe_bool("livemode")?),
+        })
+    };
+    rows.iter().map(read).collect()
 }
 
 /// Whether an account has anything at `now`.
@@ -121,12 +168,11 @@ pub(crate) async fn open(
     link: &mut Link,
     grant: &Grant,
     origin: Option<Origin<'_>>,
+    sync_id: Option<&EventId>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (customer, livemode, sync_id) = match &origin {
-        Some(origin) => (Some(origin.customer), Some(origin.livemode), Some(origin.sync_id)),
-        None => (None, None, None),
-    };
+    let (customer, livemode) = origin.map_or((None, None), |origin| (Some(origin.customer), Some(origin.livemode)));
+    let bought = grant.bought.as_ref();
     let args = args![
         &grant.id,
         &grant.account,
@@ -140,7 +186,10 @@ pub(crate) async fn open(
         &grant.because,
         livemode,
         now,
-        sync_id
+        sync_id,
+        bought.map(|bought| bought.paid_at),
+        bought.map(|bought| bought.span.to_string()),
+        bought.map(|bought| bought.zone.to_string())
     ];
     link.execute(OPEN, args).await.map(drop)
 }
@@ -158,7 +207,10 @@ pub(crate) async fn move_all(
     for row in &rows {
         let (id, source, mut source_ref) = (row.text("id")?, row.text("source")?, row.text("source_ref")?);
         if link.any(LIVE, args![into, &source, &source_ref]).await? {
-            source_ref = format!("{source_ref} (of {from})");
+            source_ref = match source_ref.split_once(Grant::PIECE_MARK) {
+                Some((purchase, piece)) => format!("{purchase} (of {from}){}{piece}", Grant::PIECE_MARK),
+                None => format!("{source_ref} (of {from})"),
+            };
         }
         link.execute(CLOSE_ONE, args![&id, from, now]).await?;
         let args = args![
@@ -174,7 +226,10 @@ pub(crate) async fn move_all(
             row.text("because")?,
             row.maybe_bool("livemode")?,
             now,
-            row.maybe_text("sync_id")?
+            row.maybe_text("sync_id")?,
+            row.maybe_moment("paid_at")?,
+            row.maybe_text("span")?,
+            row.maybe_text("zone")?
         ];
         link.execute(OPEN, args).await?;
         ids.push(id);
@@ -182,7 +237,7 @@ pub(crate) async fn move_all(
     Ok(ids)
 }
 
-fn sites_text(sites: &Sites) -> String {
+pub(crate) fn sites_text(sites: &Sites) -> String {
     match sites {
         Sites::All => "*".to_owned(),
         Sites::Only(sites) => {
@@ -194,7 +249,7 @@ fn sites_text(sites: &Sites) -> String {
     }
 }
 
-fn parse_sites(text: &str) -> Option<Sites> {
+pub(crate) fn parse_sites(text: &str) -> Option<Sites> {
     if text == "*" {
         return Some(Sites::All);
     }
@@ -215,6 +270,14 @@ pub(crate) fn read(row: &Row) -> Result<Grant, StoreError> {
         from: row.moment("from_at")?,
         until: row.maybe_moment("until_at")?,
         because: row.text("because")?,
+        bought: match row.maybe_moment("paid_at")? {
+            Some(paid_at) => Some(Bought {
+                paid_at,
+                span: row.parsed(TABLE, "span")?,
+                zone: row.parsed(TABLE, "zone")?,
+            }),
+            None => None,
+        },
     })
 }
 
@@ -226,12 +289,12 @@ crate::statements! {
     ALL_LIVE = "SELECT * FROM account_grant WHERE account = $1 AND superseded_at IS NULL ORDER BY id";
     ANY_LIVE = "SELECT 1 AS one FROM account_grant WHERE account = $1 AND superseded_at IS NULL AND from_at <= $2 \
         AND (until_at IS NULL OR until_at > $2) LIMIT 1";
-    OF_CUSTOMER = "SELECT * FROM account_grant WHERE customer = $1 AND superseded_at IS NULL ORDER BY from_at, id";
-    LOCK_ACCOUNT = "UPDATE account SET created_at = created_at WHERE id = $1 AND merged_into IS NULL RETURNING id";
-    CLOSE = "UPDATE account_grant SET superseded_at = $2 WHERE id = $1 AND customer IS NULL AND superseded_at IS NULL";
+    ACCOUNTS_OF_CUSTOMER = "SELECT DISTINCT account FROM account_grant WHERE customer = $1 AND superseded_at IS NULL";
+    OWN_BY_ID = "SELECT * FROM account_grant WHERE id = $1 AND customer IS NULL AND superseded_at IS NULL";
     CLOSE_ONE = "UPDATE account_grant SET superseded_at = $3 WHERE id = $1 AND account = $2 AND superseded_at IS NULL";
     CLOSE_BY_REF = "UPDATE account_grant SET superseded_at = $4, closed_sync_id = $5 \
         WHERE account = $1 AND source = $2 AND source_ref = $3 AND superseded_at IS NULL";
     OPEN = "INSERT INTO account_grant (id, account, customer, source, source_ref, entitlements, sites, from_at, until_at, because, \
-        livemode, recorded_at, sync_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+        livemode, recorded_at, sync_id, paid_at, span, zone) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 }

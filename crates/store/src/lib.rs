@@ -5,6 +5,7 @@
 
 mod account;
 mod account_merge;
+mod allotment;
 mod attempt;
 mod commits;
 mod customer;
@@ -12,6 +13,7 @@ mod database;
 mod double;
 mod enter_code;
 mod error;
+mod external;
 mod grant;
 mod history;
 mod inbox;
@@ -43,6 +45,7 @@ pub use database::{Backend, Store};
 pub use double::{Double, DoubleOutcome};
 pub use enter_code::{EnterCode, NewEnterCode};
 pub use error::StoreError;
+pub use external::{External, ExternalReader, NewExternal, PutOutcome};
 pub use history::MAX_HISTORY_ROWS;
 pub use inbox::{Event, EventState, NewEvent};
 pub use invoice::AccountPurchases;

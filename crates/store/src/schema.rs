@@ -32,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0005_double_subscription.sql"),
     },
     Migration {
+        version: 6,
+        sql: include_str!("../../../migrations/0006_bought_time.sql"),
+    },
+    Migration {
         version: 8,
         sql: include_str!("../../../migrations/0008_revocation_session.sql"),
     },

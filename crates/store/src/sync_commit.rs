@@ -1,17 +1,18 @@
 //! The end of a sync: what follows from Stripe's state, recorded in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use latchkey_billing::{Invoice, Notice};
-use latchkey_entitlement::{AccountId, EventId, Grant, RevocationKind, Source, Timestamp};
+use latchkey_entitlement::{AccountId, EventId, Grant, Timestamp};
 
 use crate::{
-    MAX_ROWS, Store, StoreError, capped,
+    MAX_ROWS, Store, StoreError,
+    allotment::{self, Writer},
+    capped,
     database::{link::Link, row::Row, value::args},
-    grant::{self, Origin},
+    grant::{self, Recorded},
     inbox, invoice, notice,
     outbox::{self, NewEffect},
-    revocation, session,
 };
 
 /// All that one sync has found out and wants recorded.
@@ -97,14 +98,22 @@ impl Store {
     /// belongs to another account than the one that was synced for. The same facts again change nothing. The customer is clean
     /// afterwards, unless it was marked dirty since the lease was taken.
     ///
+    /// What the account has bought as a length of time is laid out anew around what the sync changes, whichever customer or source it
+    /// comes from: so that a renewal which one customer's sync sees moves the whole account's queue.
+    ///
     /// Where an account begins or ceases to have anything, every pass that its devices on sites were given before is revoked with
     /// it: such a pass says "nothing paid", or what ended before its time, and would go on saying so for its whole life. Not where
     /// it has something before and after, since whoever has something must not depend on the server for keeping it.
     pub async fn commit_sync(&self, commit: SyncCommit) -> Result<SyncDone, StoreError> {
-        let wanted = by_reference(&commit.wanted)?;
+        check_references(&commit.wanted)?;
         let mut link = self.write().await?;
-        // The account and then the customer, as a merge does: everything after them is decided alone.
-        link.execute(LOCK_ACCOUNT, args![&commit.account]).await?;
+        // The accounts in the order of their ids and then the customer, as a merge does: everything after them is decided alone.
+        let mut accounts: BTreeSet<AccountId> = commit.wanted.iter().map(|grant| grant.account.clone()).collect();
+        accounts.insert(commit.account.clone());
+        accounts.extend(grant::accounts_of_customer(&mut link, &commit.customer).await?);
+        for account in &accounts {
+            link.execute(LOCK_ACCOUNT, args![account]).await?;
+        }
         let taken = link
             .row(
                 FINISH,
@@ -127,33 +136,7 @@ impl Store {
             ..SyncDone::default()
         };
 
-        let mut live = BTreeMap::new();
-        for grant in grant::of_customer(&mut link, &commit.customer).await? {
-            live.insert(reference(&grant), grant);
-        }
-        for (key, grant) in &wanted {
-            match live.remove(key) {
-                Some(old) if grant::same(&old, grant) => done.unchanged = done.unchanged.saturating_add(1),
-                old => {
-                    done.closed.extend(old);
-                    done.opened.push((*grant).clone());
-                }
-            }
-        }
-        done.closed.extend(live.into_values());
-        let had_something = grant::any_live(&mut link, &commit.account, commit.now).await?;
-        write_grants(&mut link, &commit, &done).await?;
-        let has_something = grant::any_live(&mut link, &commit.account, commit.now).await?;
-        if had_something != has_something {
-            let kind = if has_something {
-                RevocationKind::Renew
-            } else {
-                RevocationKind::Void
-            };
-            let devices = session::of_account(&mut link, &commit.account).await?;
-            done.devices_renewed =
-                revocation::add_for(&mut link, &devices, kind, commit.now.seconds() + 1, commit.now).await?;
-        }
+        write_grants(&mut link, &commit, &accounts, &mut done).await?;
         write_mirror(&mut link, &commit).await?;
         for one in &commit.invoices {
             invoice::put(&mut link, &commit.customer, one, commit.started_at).await?;
@@ -192,30 +175,26 @@ impl Store {
     }
 }
 
-type Reference = (AccountId, Source, String);
-
-fn reference(grant: &Grant) -> Reference {
-    (grant.account.clone(), grant.source, grant.source_ref.clone())
-}
-
-fn by_reference(wanted: &[Grant]) -> Result<BTreeMap<Reference, &Grant>, StoreError> {
-    let mut map = BTreeMap::new();
+fn check_references(wanted: &[Grant]) -> Result<(), StoreError> {
+    let mut known = BTreeSet::new();
     for grant in wanted {
         grant::check(grant)?;
-        if map.insert(reference(grant), grant).is_some() {
+        if !known.insert((&grant.account, grant.source, &grant.source_ref)) {
             return Err(StoreError::invalid(format!(
                 "a sync wants two grants for `{}`",
                 grant.source_ref
             )));
         }
     }
-    Ok(map)
+    Ok(())
 }
 
-async fn write_grants(link: &mut Link, commit: &SyncCommit, done: &SyncDone) -> Result<(), StoreError> {
-    if done.opened.is_empty() && done.closed.is_empty() {
-        return Ok(());
-    }
+async fn write_grants(
+    link: &mut Link,
+    commit: &SyncCommit,
+    accounts: &BTreeSet<AccountId>,
+    done: &mut SyncDone,
+) -> Result<(), StoreError> {
     let SyncCommit {
         sync_id,
         customer,
@@ -224,6 +203,32 @@ async fn write_grants(link: &mut Link, commit: &SyncCommit, done: &SyncDone) -> 
         now,
         ..
     } = commit;
+    let writer = Writer {
+        sync: Some(sync_id),
+        name: sync_id.as_str(),
+        now: *now,
+    };
+    let mut changes = Vec::new();
+    for (number, account) in (1_usize..).zip(accounts) {
+        let own: Vec<Grant> = commit
+            .wanted
+            .iter()
+            .filter(|grant| grant.account == *account)
+            .cloned()
+            .collect();
+        let of_customer = |row: &Recorded| row.customer.as_ref().is_some_and(|(own, _)| own == customer);
+        let name = format!("{sync_id}-{number}");
+        let writer = Writer { name: &name, ..writer };
+        let change = allotment::plan(link, account, (&own, Some((customer, *livemode))), of_customer, &writer).await?;
+        done.unchanged = done.unchanged.saturating_add(change.unchanged);
+        done.opened.extend(change.opened.iter().map(|(grant, _)| grant.clone()));
+        done.closed.extend(change.closed.iter().cloned());
+        changes.push((account, change));
+    }
+    changes.retain(|(_, change)| !change.is_nothing());
+    if changes.is_empty() {
+        return Ok(());
+    }
     let (opened, closed) = (i64::try_from(done.opened.len()), i64::try_from(done.closed.len()));
     let (opened, closed) = (opened.unwrap_or(i64::MAX), closed.unwrap_or(i64::MAX));
     link.execute(
@@ -231,23 +236,11 @@ async fn write_grants(link: &mut Link, commit: &SyncCommit, done: &SyncDone) -> 
         args![sync_id, customer, *livemode, *started_at, *now, opened, closed],
     )
     .await?;
-    for grant in &done.closed {
-        grant::close_by_ref(link, grant, Some(sync_id), *now).await?;
-    }
-    for grant in &done.opened {
-        // Once more, for a row under the same reference that another customer left.
-        grant::close_by_ref(link, grant, Some(sync_id), *now).await?;
-        grant::open(
-            link,
-            grant,
-            Some(Origin {
-                customer,
-                livemode: *livemode,
-                sync_id,
-            }),
-            *now,
-        )
-        .await?;
+    for (account, change) in &changes {
+        let had_something = grant::any_live(link, account, *now).await?;
+        allotment::write(link, change, &writer).await?;
+        let devices = allotment::tell_devices(link, account, had_something, *now).await?;
+        done.devices_renewed = done.devices_renewed.saturating_add(devices);
     }
     Ok(())
 }

@@ -7,12 +7,12 @@ use http::HeaderValue;
 use latchkey_billing::{
     ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Clock, CustomerState, EventEnvelope, IdempotencyKey, Interval, Invoice,
     InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, ParseError, Price, Refund, Stripe,
-    StripeError, Subscription, SubscriptionChange, SubscriptionStatus, Timestamp, parse_customer, parse_invoice,
-    parse_page, parse_price, parse_session, parse_subscription,
+    StripeError, Subscription, SubscriptionChange, SubscriptionStatus, parse_customer, parse_invoice, parse_page,
+    parse_price, parse_session, parse_subscription,
 };
 use serde_json::Value;
 use stripe_billing::{billing_portal_session as portal, invoice, subscription as sub};
-use stripe_checkout::{CheckoutSessionMode, checkout_session as checkout};
+use stripe_checkout::{CheckoutSessionMode, CheckoutSessionStatus, checkout_session as checkout};
 use stripe_client_core::{RequestBuilder, StripeRequest};
 use stripe_core::{customer, event};
 use stripe_product::{price, product};
@@ -30,8 +30,18 @@ pub(crate) const PAGE: i64 = 100;
 pub const MAX_PAGES: usize = 100;
 /// How many of a customer's newest Checkout sessions and invoices are read.
 const NEWEST: i64 = 10;
+/// Most pages of a customer's completed Checkout sessions that are read, each of [`PAGE`]: a purchase counts for as long as it was not
+/// used up, however old it is. Beyond it the state says so.
+pub const MAX_SESSION_PAGES: usize = 5;
 /// Longest Stripe id that is put into a path, in bytes.
 const MAX_ID_LENGTH: usize = 255;
+/// What is read with each session: its lines, and what tells when it was paid.
+const PURCHASE_EXPAND: [&str; 4] = [
+    "data.line_items",
+    "data.invoice",
+    "data.payment_intent.latest_charge",
+    "data.payment_intent.payment_method",
+];
 const STRIPE_URL: &str = "https://api.stripe.com";
 
 /// Stripe's secret or restricted key. Printed redacted.
@@ -227,6 +237,30 @@ impl Gateway {
         Ok(pages.into_iter().flat_map(|page| page.items).collect())
     }
 
+    /// What a customer paid for once, and whether there is more than was read.
+    async fn purchases(&self, customer: &str) -> Result<(Vec<CheckoutSession>, bool), StripeError> {
+        let mut purchases = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_SESSION_PAGES {
+            let list = checkout::ListCheckoutSession::new()
+                .customer(customer)
+                .status(CheckoutSessionStatus::Complete)
+                .limit(PAGE)
+                .expand(PURCHASE_EXPAND.map(str::to_owned).to_vec());
+            let list = match after.take() {
+                Some(after) => list.starting_after(after),
+                None => list,
+            };
+            let page = parse_page(&self.get(list.build()).await?, parse_session)?;
+            after = page.items.last().map(|last| last.id.clone());
+            purchases.extend(page.items.into_iter().filter(|session| session.mode == "payment"));
+            if !page.has_more || after.is_none() {
+                return Ok((purchases, false));
+            }
+        }
+        Ok((purchases, true))
+    }
+
     /// The newest invoices, those of the running periods whatever their number, and the latest one of each subscription that is not in order if it is older than those.
     async fn invoices(&self, customer: &str, subscriptions: &[Subscription]) -> Result<Vec<Invoice>, StripeError> {
         let list = invoice::ListInvoice::new().customer(customer).limit(NEWEST);
@@ -294,10 +328,6 @@ impl Stripe for Gateway {
             },
             email: customer.email,
             metadata: customer.metadata,
-            subscriptions: Vec::new(),
-            sessions: Vec::new(),
-            invoices: Vec::new(),
-            read_at: Timestamp::default(),
             ..CustomerState::default()
         };
         if !state.deleted {
@@ -305,6 +335,7 @@ impl Stripe for Gateway {
             state.invoices = self.invoices(id, &state.subscriptions).await?;
             let sessions = checkout::ListCheckoutSession::new().customer(id).limit(NEWEST);
             state.sessions = parse_page(&self.get(sessions.build()).await?, parse_session)?.items;
+            (state.purchases, state.more_purchases) = self.purchases(id).await?;
             self.read_reversals(&mut state).await?;
         }
         Ok(state)
@@ -331,16 +362,25 @@ impl Stripe for Gateway {
         let mut line = checkout::CreateCheckoutSessionLineItems::new();
         line.price = Some(new.price.clone());
         line.quantity = Some(1);
-        let mut subscription = checkout::CreateCheckoutSessionSubscriptionData::new();
-        // Stripe does not copy a session's metadata to its subscription.
-        subscription.metadata = Some(metadata.clone());
-        let mut request = checkout::CreateCheckoutSession::new()
-            .mode(CheckoutSessionMode::Subscription)
+        // Stripe does not copy a session's metadata to its subscription or payment.
+        let request = if new.once {
+            let mut payment = checkout::CreateCheckoutSessionPaymentIntentData::new();
+            payment.metadata = Some(metadata.clone());
+            checkout::CreateCheckoutSession::new()
+                .mode(CheckoutSessionMode::Payment)
+                .payment_intent_data(payment)
+        } else {
+            let mut subscription = checkout::CreateCheckoutSessionSubscriptionData::new();
+            subscription.metadata = Some(metadata.clone());
+            checkout::CreateCheckoutSession::new()
+                .mode(CheckoutSessionMode::Subscription)
+                .subscription_data(subscription)
+        };
+        let mut request = request
             .customer(&new.customer)
             .client_reference_id(new.account.as_str())
             .line_items(vec![line])
             .metadata(metadata)
-            .subscription_data(subscription)
             .success_url(&new.success_url)
             .cancel_url(&new.cancel_url);
         if let Some(Ok(locale)) = new
@@ -433,11 +473,7 @@ impl Stripe for Gateway {
         let pages = self
             .whole(request, parse_price, |page| page.last().map(|last| last.id.clone()))
             .await?;
-        Ok(pages
-            .into_iter()
-            .flat_map(|page| page.items)
-            .filter(|price| price.interval.is_some())
-            .collect())
+        Ok(pages.into_iter().flat_map(|page| page.items).collect())
     }
 
     async fn list_events(&self, after: Option<&str>) -> Result<Vec<EventEnvelope>, StripeError> {
@@ -506,11 +542,13 @@ impl Stripe for Gateway {
             Interval::Year => price::CreatePriceRecurringInterval::Year,
         });
         recurring.interval_count = Some(u64::from(new.interval_count));
-        let request = price::CreatePrice::new(currency)
+        let mut request = price::CreatePrice::new(currency)
             .product(&new.product)
             .unit_amount(new.unit_amount_minor)
-            .lookup_key(&new.lookup_key)
-            .recurring(recurring);
+            .lookup_key(&new.lookup_key);
+        if !new.once {
+            request = request.recurring(recurring);
+        }
         text(&self.post(request.build(), key).await?, "price", "id")
     }
 }

@@ -14,7 +14,7 @@ mod transport;
 mod wire;
 
 pub use events::PulledEvents;
-pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, SecretKey};
+pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, MAX_SESSION_PAGES, SecretKey};
 pub use key::KeyAccount;
 pub use recording::{
     Difference, DifferenceKind, MAX_RECORDING_BYTES, PlayedCall, RecordedCall, Recorder, Replay, TourStep, differences,

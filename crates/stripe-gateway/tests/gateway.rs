@@ -16,10 +16,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use latchkey_billing::{
-    AccountId, Clock, EventId, IdempotencyKey, NewCheckout, NewCustomer, NewRefund, RefundReason, Stripe, StripeError,
-    SubscriptionChange, Timestamp,
+    AccountId, Clock, EventId, IdempotencyKey, Interval, NewCheckout, NewCustomer, NewPrice, NewRefund, RefundReason,
+    Stripe, StripeError, SubscriptionChange, Timestamp,
 };
-use latchkey_stripe_gateway::{Config, ConfigError, Gateway, SecretKey};
+use latchkey_stripe_gateway::{Config, ConfigError, Gateway, MAX_SESSION_PAGES, SecretKey};
 
 #[derive(Clone)]
 struct Answer {
@@ -137,6 +137,7 @@ async fn a_checkout_is_sent_as_a_form_bound_to_the_account() {
         success_url: "https://a.example/return?session_id={CHECKOUT_SESSION_ID}".to_owned(),
         cancel_url: "https://a.example/support".to_owned(),
         locale: Some("de".to_owned()),
+        once: false,
     };
     assert_eq!(gateway.create_checkout_session(&key(), &new).await.unwrap().id, "cs_1");
     let seen = script.seen.lock().unwrap();
@@ -290,6 +291,7 @@ async fn the_state_of_a_customer_reads_every_page_with_status_all() {
         list("", false),
         answer(200, r#"{"id":"in_1","amount_due":500,"currency":"eur","created":1}"#),
         list(SESSION, false),
+        list("", false),
     ])
     .await;
     let error_or = gateway.customer_state("cus_1").await;
@@ -578,4 +580,78 @@ async fn every_invoice_of_the_running_period_is_read_however_many_there_are() {
     .await;
     gateway.customer_state("cus_1").await.unwrap();
     assert_eq!(lines(&script).len(), 5);
+}
+
+#[tokio::test]
+async fn what_is_paid_once_is_sent_as_a_payment_without_an_interval() {
+    let (gateway, script) = world(vec![answer(200, SESSION), answer(200, r#"{"id":"price_9"}"#)]).await;
+    let new = NewCheckout {
+        customer: "cus_1".to_owned(),
+        account: AccountId::parse("acc_1").unwrap(),
+        attempt: EventId::parse("evt_1").unwrap(),
+        price: "price_1".to_owned(),
+        success_url: "https://a.example/return".to_owned(),
+        cancel_url: "https://a.example/support".to_owned(),
+        locale: None,
+        once: true,
+    };
+    gateway.create_checkout_session(&key(), &new).await.unwrap();
+    let price = NewPrice {
+        product: "prod_1".to_owned(),
+        currency: "eur".parse().unwrap(),
+        unit_amount_minor: 200,
+        interval: Interval::Day,
+        interval_count: 1,
+        once: true,
+        lookup_key: "week".to_owned(),
+    };
+    assert_eq!(gateway.create_price(&key(), &price).await.unwrap(), "price_9");
+    let seen = script.seen.lock().unwrap();
+    let has = |number: usize, field: &str| seen[number].body.split('&').any(|found| found == field);
+    assert!(has(0, "mode=payment") && has(0, "payment_intent_data[metadata][latchkey_attempt]=evt_1"));
+    assert!(!seen[0].body.contains("subscription_data"), "{}", seen[0].body);
+    assert!(
+        has(1, "unit_amount=200") && !seen[1].body.contains("recurring"),
+        "{}",
+        seen[1].body
+    );
+}
+
+#[tokio::test]
+async fn purchases_are_read_to_a_limit_beyond_which_the_state_says_so() {
+    let list = |id: usize, mode: &str| {
+        answer(
+            200,
+            &format!(
+                r#"{{"data":[{{"id":"cs_{id}","status":"complete","payment_status":"paid","mode":"{mode}","expires_at":1,"livemode":false}}],"has_more":true}}"#
+            ),
+        )
+    };
+    let empty = || answer(200, r#"{"data":[],"has_more":false}"#);
+    let customer = answer(200, r#"{"id":"cus_1","livemode":false}"#);
+    let mut answers = vec![customer.clone(), empty(), empty(), empty()];
+    answers.extend((0..MAX_SESSION_PAGES).map(|id| list(id, if id == 1 { "subscription" } else { "payment" })));
+    let (gateway, script) = world(answers).await;
+    let state = gateway.customer_state("cus_1").await.unwrap();
+    assert!(state.more_purchases);
+    assert_eq!(
+        state.purchases.len(),
+        MAX_SESSION_PAGES - 1,
+        "subscriptions are read elsewhere"
+    );
+    let second = script.seen.lock().unwrap()[5].line.clone();
+    for part in [
+        "starting_after=cs_0",
+        "status=complete",
+        "customer=cus_1",
+        "limit=100",
+        "expand[0]=data.line_items",
+    ] {
+        assert!(
+            second.replace("%5B", "[").replace("%5D", "]").contains(part),
+            "{part} in {second}"
+        );
+    }
+    let (gateway, _) = world(vec![customer, empty(), empty(), empty(), empty()]).await;
+    assert!(!gateway.customer_state("cus_1").await.unwrap().more_purchases);
 }

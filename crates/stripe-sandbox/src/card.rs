@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use crate::debit::BankAccount;
 use crate::error::{ApiError, ApiResult};
 use crate::list;
 use crate::params::{Metadata, Params};
@@ -353,6 +354,7 @@ pub(crate) fn get(state: &State, params: &Params, id: &str) -> ApiResult {
         .payment_methods
         .get(id)
         .map(PaymentMethod::render)
+        .or_else(|| state.bank_accounts.get(id).map(BankAccount::render))
         .ok_or_else(|| ApiError::no_such("PaymentMethod", id))
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::debit::Debit;
 use crate::list;
 use crate::params::Metadata;
 use crate::state::State;
@@ -56,6 +57,15 @@ pub(crate) struct Session {
     pub(crate) invoice: Option<String>,
     /// The payment intent that the page works on; shown only in payment mode.
     pub(crate) intent: Option<String>,
+    /// Ways to pay that the page offers.
+    #[serde(default)]
+    pub(crate) methods: Vec<String>,
+    /// Whether a payment gets an invoice.
+    #[serde(default)]
+    pub(crate) invoice_creation: bool,
+    /// A bank debit that has not settled yet.
+    #[serde(default)]
+    pub(crate) debit: Option<Debit>,
 }
 
 impl Session {
@@ -128,7 +138,7 @@ impl Session {
             "invoice": self.invoice,
             "invoice_creation": if subscription_mode { Value::Null } else {
                 json!({
-                    "enabled": false,
+                    "enabled": self.invoice_creation,
                     "invoice_data": {
                         "account_tax_ids": null,
                         "custom_fields": null,
@@ -151,7 +161,7 @@ impl Session {
             "payment_method_collection": if subscription_mode { "always" } else { "if_required" },
             "payment_method_configuration_details": null,
             "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
-            "payment_method_types": ["card"],
+            "payment_method_types": self.methods,
             "payment_status": self.payment_status,
             "permissions": null,
             "phone_number_collection": { "enabled": false },

@@ -81,7 +81,7 @@ fn read_items(state: &mut State, params: &Params, mode: &str) -> Result<(Vec<Lin
     Ok((items, currency.unwrap_or_default()))
 }
 
-const CREATE: [&str; 28] = [
+const CREATE: [&str; 29] = [
     "mode",
     "customer",
     "customer_email",
@@ -110,6 +110,7 @@ const CREATE: [&str; 28] = [
     "adaptive_pricing[enabled]",
     "submit_type",
     "customer_creation",
+    "invoice_creation[enabled]",
 ];
 
 /// Refuses what is known to Stripe and would change what the page does, and what this page cannot do.
@@ -124,8 +125,9 @@ fn refuse_unsupported(params: &Params) -> Result<(), ApiError> {
             ));
         }
     }
-    if params.list("payment_method_types").iter().any(|kind| *kind != "card") {
-        let message = "The sandbox supports the payment method type `card` only.";
+    let known = |kind: &&str| matches!(*kind, "card" | "sepa_debit");
+    if !params.list("payment_method_types").iter().all(known) {
+        let message = "The sandbox supports the payment method types `card` and `sepa_debit` only.";
         return Err(ApiError::invalid(message, Some("payment_method_types")));
     }
     Ok(())
@@ -146,11 +148,28 @@ fn refuse_other_mode(params: &Params, session: &Session) -> Result<(), ApiError>
         let message = "You can not pass `payment_intent_data` in `subscription` mode.";
         return Err(ApiError::invalid(message, Some("payment_intent_data")));
     }
+    if session.mode == "subscription" && params.text("invoice_creation[enabled]").is_some() {
+        let message = "You can only enable invoice creation when `mode` is set to `payment`.";
+        return Err(ApiError::invalid(message, Some("invoice_creation")));
+    }
     if params.text("customer_creation").is_some() && (session.mode == "subscription" || session.customer.is_some()) {
         let message = "You can only use `customer_creation` in `payment` mode and without `customer`.";
         return Err(ApiError::invalid(message, Some("customer_creation")));
     }
     Ok(())
+}
+
+/// The ways to pay that were asked for; without any, those that the account has switched on and that fit.
+fn methods(params: &Params, session: &Session) -> Vec<String> {
+    let asked = params.list("payment_method_types");
+    if !asked.is_empty() {
+        return asked.into_iter().map(str::to_owned).collect();
+    }
+    let debits = session.mode == "payment" && session.currency == "eur";
+    let fitting = ["card", "sepa_debit"]
+        .into_iter()
+        .filter(|kind| *kind == "card" || debits);
+    fitting.map(str::to_owned).collect()
 }
 
 fn read_expiry(params: &Params, now: i64) -> Result<i64, ApiError> {
@@ -218,10 +237,14 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         subscription: None,
         invoice: None,
         intent: None,
+        methods: Vec::new(),
+        invoice_creation: params.boolean("invoice_creation[enabled]")?.unwrap_or(false),
+        debit: None,
     };
     refuse_other_mode(params, &session)?;
     let trial = trial_end(state.now, trial_days, session.trial_end, "subscription_data[trial_end]")?;
     (session.line_items, session.currency) = read_items(state, params, mode)?;
+    session.methods = methods(params, &session);
     let amount = |item: &LineItem| {
         let price = state.prices.get(&item.price)?;
         (trial.is_none() || price.recurring.is_none()).then_some(price.unit_amount * item.quantity)

@@ -15,6 +15,7 @@ const MAX_STEPS: usize = 200_000;
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     ExpireSession(String),
+    SettleDebit(String),
     ExpireIncomplete(String),
     Cancel(String),
     TrialNotice(String),
@@ -52,6 +53,11 @@ impl State {
     fn next_due(&self, until: i64) -> Option<(i64, Due)> {
         let sessions = self.sessions.values().filter(|one| one.is_open());
         let sessions = sessions.map(|one| (one.expires_at, Due::ExpireSession(one.id.clone())));
+        let debits = self
+            .sessions
+            .values()
+            .filter_map(|one| Some((one.debit.as_ref()?.due, one)));
+        let debits = debits.map(|(at, one)| (at, Due::SettleDebit(one.id.clone())));
         let live = self.subscriptions.values().filter(|one| !one.status.is_over());
         let subscriptions = live.flat_map(|one| {
             let id = &one.id;
@@ -82,6 +88,7 @@ impl State {
         sessions
             .chain(refunds)
             .chain(disputes)
+            .chain(debits)
             .chain(subscriptions.flatten())
             .chain(invoices.flatten())
             .filter(|(at, _)| *at <= until)
@@ -91,6 +98,7 @@ impl State {
     fn happen(&mut self, due: Due) {
         match due {
             Due::ExpireSession(id) => self.expire_session(&id),
+            Due::SettleDebit(id) => self.settle_debit(&id),
             Due::ExpireIncomplete(id) => {
                 if let Some(invoice) = self.subscriptions.get(&id).and_then(|one| one.latest_invoice.clone()) {
                     self.void_invoice(&invoice);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::card::PaymentMethod;
 use crate::customer::Customer;
+use crate::debit::BankAccount;
 use crate::dispute::Dispute;
 use crate::error::ApiError;
 use crate::intent::PaymentIntent;
@@ -76,6 +77,7 @@ fn find(state: &State, id: &str) -> Option<Value> {
         .or_else(|| state.invoices.get(id).map(|one| one.render(state)))
         .or_else(|| state.payment_intents.get(id).map(PaymentIntent::render))
         .or_else(|| state.payment_methods.get(id).map(PaymentMethod::render))
+        .or_else(|| state.bank_accounts.get(id).map(BankAccount::render))
         .or_else(|| state.sessions.get(id).map(|one| one.render(state)))
         .or_else(|| state.charges.get(id).map(|one| one.render(state)))
         .or_else(|| state.refunds.get(id).map(Refund::render))

@@ -14,6 +14,7 @@ use crate::state::State;
 pub(crate) enum IntentStatus {
     RequiresPaymentMethod,
     RequiresAction,
+    Processing,
     Succeeded,
     Canceled,
 }
@@ -38,6 +39,9 @@ pub(crate) struct PaymentIntent {
     pub(crate) latest_charge: Option<String>,
     /// Where authentication happens, while it is asked for.
     pub(crate) auth_url: Option<String>,
+    /// Whether a bank account is debited.
+    #[serde(default)]
+    pub(crate) debit: bool,
 }
 
 impl PaymentIntent {
@@ -77,7 +81,7 @@ impl PaymentIntent {
             "payment_method": self.payment_method,
             "payment_method_configuration_details": null,
             "payment_method_options": { "card": { "installments": null, "mandate_options": null, "network": null, "request_three_d_secure": "automatic" } },
-            "payment_method_types": ["card"],
+            "payment_method_types": [if self.debit { "sepa_debit" } else { "card" }],
             "processing": null,
             "receipt_email": null,
             "review": null,
@@ -113,6 +117,7 @@ impl State {
             session: None,
             latest_charge: None,
             auth_url: None,
+            debit: false,
         };
         let shown = intent.render();
         self.payment_intents.insert(id.clone(), intent);
@@ -137,6 +142,16 @@ impl State {
             intent.status = IntentStatus::Succeeded;
             intent.payment_method = Some(method.to_owned());
             intent.last_error = None;
+        });
+    }
+
+    pub(crate) fn intent_processing(&mut self, id: &str, method: &str, customer: &str) {
+        self.edit_intent(id, "payment_intent.processing", |intent| {
+            intent.status = IntentStatus::Processing;
+            intent.payment_method = Some(method.to_owned());
+            intent.customer = Some(customer.to_owned());
+            intent.last_error = None;
+            intent.debit = true;
         });
     }
 

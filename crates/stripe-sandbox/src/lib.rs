@@ -24,6 +24,7 @@ mod control;
 mod control_money;
 mod credit_note;
 mod customer;
+mod debit;
 mod delivery;
 mod dispute;
 mod due;

@@ -21,6 +21,9 @@ pub(crate) struct CardForm {
     pub(crate) cvc: String,
     #[serde(default)]
     pub(crate) name: String,
+    /// A bank account to be debited, in place of a card.
+    #[serde(default)]
+    pub(crate) iban: String,
 }
 
 /// Where sending the form leads.
@@ -51,6 +54,14 @@ impl State {
                 field: "email",
                 message: "Your email is incomplete.".to_owned(),
             };
+        }
+        if !form.iban.trim().is_empty() {
+            let typed = Session {
+                typed_email: Some(form.email.trim().to_owned()).filter(|email| is_email(email)),
+                ..session
+            };
+            self.changed = true;
+            return self.submit_debit(&typed, &form.iban, &form.name);
         }
         let card = match Card::read(&form.number, &form.expiry, &form.cvc, self.now) {
             Ok(card) => card,
@@ -142,7 +153,7 @@ impl State {
             .or_else(|| customer.and_then(|customer| customer.email.clone()))
     }
 
-    fn session_intent(&mut self, session: &Session) -> String {
+    pub(crate) fn session_intent(&mut self, session: &Session) -> String {
         if let Some(intent) = &session.intent {
             return intent.clone();
         }
@@ -158,7 +169,7 @@ impl State {
     }
 
     /// The customer of a session that is being paid: the given one, or a new one.
-    fn session_customer(&mut self, session: &Session) -> String {
+    pub(crate) fn session_customer(&mut self, session: &Session) -> String {
         let email = session.customer_email.clone().or_else(|| session.typed_email.clone());
         let Some(id) = session.customer.clone() else {
             return self.add_customer(Customer {
@@ -196,7 +207,7 @@ impl State {
                 };
             }
         } else if let Some(intent) = intent {
-            self.intent_succeeded(intent, method);
+            self.payment_arrived(id, intent, method);
         }
         let paid = if intent.is_some() {
             "paid"

@@ -11,6 +11,7 @@ use crate::charge::Charge;
 use crate::checkout::Session;
 use crate::credit_note::CreditNote;
 use crate::customer::Customer;
+use crate::debit::BankAccount;
 use crate::delivery::Delivery;
 use crate::dispute::Dispute;
 use crate::endpoint::Endpoint;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) products: BTreeMap<String, Product>,
     pub(crate) prices: BTreeMap<String, Price>,
     pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
+    #[serde(default)]
+    pub(crate) bank_accounts: BTreeMap<String, BankAccount>,
     pub(crate) payment_intents: BTreeMap<String, PaymentIntent>,
     #[serde(default)]
     pub(crate) charges: BTreeMap<String, Charge>,

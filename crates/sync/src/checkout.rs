@@ -51,6 +51,7 @@ impl Sync {
             success_url: purchase.success_url.clone(),
             cancel_url: purchase.cancel_url.clone(),
             locale: None,
+            once: self.is_paid_once(&purchase.price),
         };
         // With the customer in it, since the same key must always stand for the same parameters.
         let name = format!("checkout.{}.{customer}", purchase.attempt);
@@ -66,6 +67,12 @@ impl Sync {
             }
             tries += 1;
         }
+    }
+
+    /// Whether a price of ours is paid once, and is no subscription.
+    fn is_paid_once(&self, stripe_price: &str) -> bool {
+        let mut prices = self.config.plans.iter().flat_map(|plan| &plan.prices);
+        prices.any(|price| price.stripe_price == stripe_price && price.once.is_some())
     }
 
     /// The idempotency key of something that is done once, and which key it is in turn.

@@ -152,23 +152,33 @@ impl Sync {
         Ok(None)
     }
 
-    /// Grants of subscriptions in a status that this version does not know: they stay as they are, and are never extended.
+    /// Grants of subscriptions in a status that this version does not know: they stay as they are, and are never extended. So do those
+    /// of purchases beyond what is read.
     async fn undecided(&self, account: &AccountId, derived: &Derived) -> Result<Vec<Grant>, SyncError> {
-        if derived.undecided.is_empty() {
+        if derived.undecided.is_empty() && !derived.unread_purchases {
             return Ok(vec![]);
         }
+        let was_read = |grant: &Grant| {
+            derived
+                .benefits
+                .iter()
+                .any(|benefit| benefit.source_ref == grant.purchase_ref())
+        };
         let of = |grant: &Grant| {
             let subscription = grant.source_ref.split('/').next().unwrap_or_default();
-            grant.source == Source::Subscription && derived.undecided.iter().any(|id| id == subscription)
+            let unknown = grant.source == Source::Subscription && derived.undecided.iter().any(|id| id == subscription);
+            let unread = grant.source == Source::Pass && derived.unread_purchases && !was_read(grant);
+            unknown || unread
         };
         Ok(self.store.grants_of(account).await?.into_iter().filter(of).collect())
     }
 
     fn grants(&self, account: &AccountId, derived: &Derived, now: Timestamp) -> Vec<Grant> {
+        // What was bought as a length of time is yet to be laid out: it has not ended because it would have if its buyer had nothing else.
         let live = derived
             .benefits
             .iter()
-            .filter(|benefit| benefit.until.is_none_or(|until| now < until));
+            .filter(|benefit| benefit.bought.is_some() || benefit.until.is_none_or(|until| now < until));
         live.map(|benefit| Grant {
             id: GrantId::from_uuid(self.ids.uuid()),
             account: account.clone(),
@@ -179,6 +189,7 @@ impl Sync {
             from: benefit.from,
             until: benefit.until,
             because: benefit.because.clone(),
+            bought: benefit.bought.clone(),
         })
         .collect()
     }

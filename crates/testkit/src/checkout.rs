@@ -1,7 +1,7 @@
 //! What is sold in a world, and a payment under way.
 
-use latchkey_billing::{Currency, IdempotencyKey, Interval, NewPrice, Plan, PlanPrice, Stripe};
-use latchkey_entitlement::{AccountId, PlanId, PriceId, Scope, Sites};
+use latchkey_billing::{Currency, IdempotencyKey, Interval, NewPrice, Once, Plan, PlanPrice, Stripe};
+use latchkey_entitlement::{AccountId, PlanId, PriceId, Scope, Sites, Span, Zone};
 use url::Url;
 
 /// What a reader may choose.
@@ -13,10 +13,17 @@ pub enum Offer {
     Yearly,
     /// Patron, €15 a month: `ad_free articles comments`.
     Patron,
+    /// Supporter for 24 hours, paid once: €1.
+    Day,
+    /// Supporter for 7 days, paid once: €2.
+    Week,
+    /// Supporter for a month of the calendar in Berlin, paid once: €6.
+    MonthOnce,
 }
 
 impl Offer {
-    const ALL: [Self; 3] = [Self::Monthly, Self::Yearly, Self::Patron];
+    const RENEWING: [Self; 3] = [Self::Monthly, Self::Yearly, Self::Patron];
+    const ONCE: [Self; 3] = [Self::Day, Self::Week, Self::MonthOnce];
 
     /// Our id of its price.
     pub(crate) fn price(self) -> &'static str {
@@ -24,18 +31,37 @@ impl Offer {
             Self::Monthly => "prc_month",
             Self::Yearly => "prc_year",
             Self::Patron => "prc_patron",
+            Self::Day => "prc_day_once",
+            Self::Week => "prc_week_once",
+            Self::MonthOnce => "prc_month_once",
         }
     }
 
     fn plan(self) -> &'static str {
         match self {
-            Self::Monthly | Self::Yearly => "pln_supporter",
+            Self::Monthly | Self::Yearly | Self::Day | Self::Week | Self::MonthOnce => "pln_supporter",
             Self::Patron => "pln_patron",
         }
     }
 
+    fn once(self) -> Option<Once> {
+        let (span, zone) = match self {
+            Self::Monthly | Self::Yearly | Self::Patron => return None,
+            Self::Day => ("24h", "UTC"),
+            Self::Week => ("7d", "UTC"),
+            Self::MonthOnce => ("1 month", "Europe/Berlin"),
+        };
+        Some(Once {
+            span: Span::parse(span).unwrap(),
+            zone: Zone::parse(zone).unwrap(),
+        })
+    }
+
     fn terms(self) -> (i64, Interval) {
         match self {
+            Self::Day => (100, Interval::Day),
+            Self::Week => (200, Interval::Week),
+            Self::MonthOnce => (600, Interval::Month),
             Self::Monthly => (500, Interval::Month),
             Self::Yearly => (5_000, Interval::Year),
             Self::Patron => (1_500, Interval::Month),
@@ -49,16 +75,24 @@ pub(crate) async fn plans(stripe: &dyn Stripe) -> Vec<Plan> {
         plan("pln_supporter", "Supporter", "ad_free comments"),
         plan("pln_patron", "Patron", "ad_free articles comments"),
     ];
-    for plan in &mut plans {
+    add(stripe, &mut plans, &Offer::RENEWING).await;
+    plans
+}
+
+/// Adds what is paid once.
+pub(crate) async fn add_passes(stripe: &dyn Stripe, plans: &mut [Plan]) {
+    add(stripe, plans, &Offer::ONCE).await;
+}
+
+async fn add(stripe: &dyn Stripe, plans: &mut [Plan], offers: &[Offer]) {
+    for plan in plans {
+        // The same key gives the same product.
         let key = IdempotencyKey::new(format!("product.{}", plan.id));
         let product = stripe.create_product(&key, &plan.name, &[]).await.expect("a product");
-        for offer in Offer::ALL {
-            if offer.plan() == plan.id.as_str() {
-                plan.prices.push(price(stripe, offer, &product).await);
-            }
+        for offer in offers.iter().filter(|offer| offer.plan() == plan.id.as_str()) {
+            plan.prices.push(price(stripe, *offer, &product).await);
         }
     }
-    plans
 }
 
 fn plan(id: &str, name: &str, entitlements: &str) -> Plan {
@@ -82,6 +116,7 @@ async fn price(stripe: &dyn Stripe, offer: Offer, product: &str) -> PlanPrice {
         unit_amount_minor: amount_minor,
         interval,
         interval_count: 1,
+        once: offer.once().is_some(),
         lookup_key: offer.price().to_owned(),
     };
     let key = IdempotencyKey::new(format!("price.{}", offer.price()));
@@ -92,6 +127,7 @@ async fn price(stripe: &dyn Stripe, offer: Offer, product: &str) -> PlanPrice {
         amount_minor,
         interval,
         interval_count: 1,
+        once: offer.once(),
     }
 }
 
@@ -108,6 +144,10 @@ pub enum Card {
     RefundFails,
     /// 7726: pays; a refund is pending for an hour.
     RefundPends,
+    /// No card, but a bank debit, which settles after five days.
+    Debit,
+    /// A bank debit that the bank refuses after five days.
+    DebitFails,
 }
 
 impl Card {
@@ -119,6 +159,8 @@ impl Card {
             Self::Disputed => "4000000000000259",
             Self::RefundFails => "4000000000005126",
             Self::RefundPends => "4000000000007726",
+            Self::Debit => return debit("AT61 1904 3002 3457 3201"),
+            Self::DebitFails => return debit("AT86 1904 3002 3547 3202"),
         };
         let fields = [
             ("number", number),
@@ -131,6 +173,11 @@ impl Card {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect()
     }
+}
+
+fn debit(iban: &str) -> Vec<(String, String)> {
+    let fields = [("iban", iban), ("name", "A Reader")];
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 /// A payment that was begun: the browser is on Stripe's page.

@@ -95,7 +95,10 @@ impl<'c> Reader<'c> {
         support.set_query(Some("site=sit_news&to=/story"));
         let page = self.browser.goes_to(&support).await;
         let mut form = page.form("/support/checkout");
-        form.push(("email".to_owned(), self.email()));
+        // Who is signed in is not asked.
+        if page.says("Your e-mail address") {
+            form.push(("email".to_owned(), self.email()));
+        }
         form.push(("price".to_owned(), offer.price().to_owned()));
         let url = self
             .browser
@@ -160,6 +163,11 @@ impl<'c> Reader<'c> {
             .await
     }
 
+    /// The support page.
+    pub async fn opens_support(&self) -> Page {
+        self.browser.goes_to(&self.account_page("/support")).await
+    }
+
     /// Her account page.
     pub async fn account_home(&self) -> Page {
         self.browser.goes_to(&self.account_page("/account")).await
@@ -213,15 +221,25 @@ impl<'c> Reader<'c> {
         own[0].id.clone()
     }
 
+    /// Chooses what is paid once, pays with a good card, comes back.
+    pub async fn buys(self, offer: Offer) -> Self {
+        self.subscribes(offer).await
+    }
+
     /// Her grants that count now, as the store has them.
     pub async fn grants(&self) -> Vec<Grant> {
+        let mut grants = self.all_grants().await;
+        grants.retain(|grant| grant.is_live(self.city.now()));
+        grants
+    }
+
+    /// Her grants as the store has them, also those that have ended by themselves or have not begun.
+    pub async fn all_grants(&self) -> Vec<Grant> {
         let store = &self.city.parts.store;
         let bound_to = self.account();
         let known = store.account(&bound_to).await.expect("the store answers");
         let account = known.and_then(|known| known.merged_into).unwrap_or(bound_to);
-        let mut grants = store.grants_of(&account).await.expect("the store answers");
-        grants.retain(|grant| grant.is_live(self.city.now()));
-        grants
+        store.grants_of(&account).await.expect("the store answers")
     }
 
     fn site(&self, path: &str) -> Url {

@@ -94,7 +94,8 @@ impl Parts {
         let gateway = Arc::new(gateway(&stripe_key, address(&stripe_api), Arc::clone(&now)));
         serve(stripe_api, through(Arc::clone(&network), sandbox.api_router()), &stop);
         serve(stripe_pages, sandbox.pages_router(), &stop);
-        let plans = checkout::plans(gateway.as_ref()).await;
+        let mut plans = checkout::plans(gateway.as_ref()).await;
+        checkout::add_passes(gateway.as_ref(), &mut plans).await;
 
         let store = database.open().await;
         store

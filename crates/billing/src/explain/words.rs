@@ -147,6 +147,7 @@ mod tests {
 
     fn said(because: &str) -> String {
         let grant = Grant {
+            bought: None,
             id: GrantId::parse("grt_1").unwrap(),
             account: AccountId::parse("acc_1").unwrap(),
             source: Source::Subscription,

@@ -28,6 +28,7 @@ pub(crate) fn plans() -> Vec<Plan> {
             entitlements: Scope::parse("ad_free").unwrap(),
             sites: Sites::All,
             prices: vec![PlanPrice {
+                once: None,
                 id: PriceId::parse("prc_1").unwrap(),
                 stripe_price: price.to_owned(),
                 currency: Currency::parse("EUR").unwrap(),

@@ -18,6 +18,7 @@ fn grant(n: usize, names: &str, from: i64, until: Option<i64>) -> Grant {
         from: Timestamp(from),
         until: until.map(Timestamp),
         because: "test".into(),
+        bought: None,
     }
 }
 

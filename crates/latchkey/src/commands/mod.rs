@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod edge;
 pub(crate) mod explain;
 pub(crate) mod figures;
+pub(crate) mod grant;
 pub(crate) mod init;
 pub(crate) mod invoices;
 pub(crate) mod keys;

@@ -53,7 +53,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
         ids: Arc::new(SystemIds),
         seal: seal_key(environment)?,
         edge_token: token.clone(),
-        operator_token: secrets.api_token()?,
+        api_token: secrets.api_token()?,
         payment_origins: vec![],
     };
     let stop = CancellationToken::new();

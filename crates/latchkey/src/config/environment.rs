@@ -51,7 +51,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
         name: "LATCHKEY_API_TOKEN",
         secret: true,
         example: "",
-        meaning: "What your own programs show to the operator's API, at least 32 characters; without it that API is shut. Make one: openssl rand -hex 32",
+        meaning: "What your own programs show to the operator's API (docs/API.md), at least 32 characters; without it that API is shut. Make one: openssl rand -hex 32",
     },
     Variable {
         name: "LATCHKEY_SMTP_PASSWORD",

@@ -17,9 +17,9 @@ use figment::{
     providers::{Format, Toml},
     value::Value,
 };
-use latchkey_billing::{Currency, Interval, MoneyBackPolicy, explain::Zone};
+use latchkey_billing::{Currency, Interval, MoneyBackPolicy, explain};
 use latchkey_entitlement::{
-    PlanId, PriceId, Scope, SiteId,
+    PlanId, PriceId, Scope, SiteId, Span, Zone,
     policy::{CallPolicy, CommentPolicy, SitePolicy, StripPolicy},
 };
 use serde::{Deserialize, Serialize};
@@ -88,13 +88,8 @@ pub(crate) struct Config {
 pub(crate) struct Instance {
     pub(crate) publication: String,
     pub(crate) account_origin: Url,
-    /// A name of the IANA time zone database.
-    #[serde(default = "utc")]
-    pub(crate) time_zone: String,
-}
-
-fn utc() -> String {
-    "UTC".to_owned()
+    #[serde(default)]
+    pub(crate) time_zone: Option<Zone>,
 }
 
 /// Where everything is kept.
@@ -252,9 +247,12 @@ pub(crate) struct PriceSection {
     pub(crate) stripe_price: String,
     pub(crate) currency: Currency,
     pub(crate) amount_minor: i64,
-    pub(crate) interval: Interval,
+    #[serde(default)]
+    pub(crate) interval: Option<Interval>,
     #[serde(default = "one")]
     pub(crate) interval_count: u32,
+    #[serde(default)]
+    pub(crate) once: Option<Span>,
 }
 
 fn one() -> u32 {
@@ -320,8 +318,9 @@ impl Config {
     }
 
     /// The publisher's time zone; its name was checked when the file was read.
-    pub(crate) fn zone(&self) -> Zone {
-        Zone::named(&self.instance.time_zone).unwrap_or_else(|_| Zone::utc())
+    pub(crate) fn zone(&self) -> explain::Zone {
+        let zone = self.instance.time_zone.clone().unwrap_or_default();
+        explain::Zone::named(zone.as_str()).unwrap_or_else(|_| explain::Zone::utc())
     }
 
     /// The policies of all sites.

@@ -4,7 +4,7 @@ use latchkey_token::Secret;
 
 use super::Environment;
 
-/// Shortest edge token that is accepted, in characters.
+/// Shortest token that is accepted, the edge's or the API's, in characters.
 pub(crate) const MIN_EDGE_TOKEN: usize = 32;
 
 /// A secret that is absent or cannot be used.
@@ -28,7 +28,7 @@ pub(crate) enum SecretsError {
     )]
     WeakEdgeToken,
     #[error(
-        "LATCHKEY_API_TOKEN has fewer than {MIN_EDGE_TOKEN} characters\n  help: make one with `openssl rand -hex 32`, or unset it"
+        "LATCHKEY_API_TOKEN has fewer than {MIN_EDGE_TOKEN} characters, or is the edge's\n  help: make one of its own with `openssl rand -hex 32`"
     )]
     WeakApiToken,
 }
@@ -81,11 +81,17 @@ impl Secrets<'_> {
         }
     }
 
-    /// The token of the operator's API, if it is open.
+    /// The token that the operator's own programs show to give and take grants; without one they cannot.
     pub(crate) fn api_token(&self) -> Result<Option<Secret>, SecretsError> {
-        match self.optional("LATCHKEY_API_TOKEN")? {
-            Some(token) if token.expose().chars().count() < MIN_EDGE_TOKEN => Err(SecretsError::WeakApiToken),
-            token => Ok(token),
+        let Some(token) = self.optional("LATCHKEY_API_TOKEN")? else {
+            return Ok(None);
+        };
+        let edges = self.optional("LATCHKEY_EDGE_TOKEN")?;
+        let same = edges.is_some_and(|edges| edges.is(token.expose()));
+        if same || token.expose().chars().count() < MIN_EDGE_TOKEN {
+            Err(SecretsError::WeakApiToken)
+        } else {
+            Ok(Some(token))
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use latchkey_billing::explain::Zone;
 use latchkey_entitlement::policy::{MAX_OUTAGE_GRACE_SECONDS, MAX_PASS_LIFE_SECONDS};
 use latchkey_page::Compiled;
 use url::Url;
@@ -41,9 +40,6 @@ pub(crate) fn is_local(host: &str) -> bool {
 pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     account_origin(config, &mut found);
-    if let Err(error) = Zone::named(&config.instance.time_zone) {
-        found.push(finding("instance.time_zone", error.to_string(), "`UTC` if in doubt"));
-    }
     sites(config, &mut found);
     plans(config, &mut found);
     let life = config.server.pass_life_seconds;
@@ -220,6 +216,17 @@ fn plans(config: &Config, found: &mut Vec<Finding>) {
                     format!("{at}, price {}", price.id),
                     "amount or interval is not above zero",
                     "amounts are in minor units: 500 is 5.00",
+                ));
+            }
+            if price.interval.is_some() == price.once.is_some() {
+                found.push(finding(
+                    format!("{at}, price {}", price.id),
+                    if price.once.is_some() {
+                        "it has both an interval and `once`"
+                    } else {
+                        "it has neither an interval nor `once`"
+                    },
+                    "interval = \"month\" renews by itself; once = \"7d\" is paid once and gives so much time",
                 ));
             }
             if !prices.insert(price.stripe_price.clone()) {

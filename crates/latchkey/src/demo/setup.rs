@@ -14,8 +14,15 @@ use time::OffsetDateTime;
 use super::{hosts::DemoHosts, mailbox::MailView};
 use crate::ambient::SystemIds;
 
+/// A price of the demo: its id at Stripe, amount in minor units, interval; without one it is a pass of a week.
+pub(super) type DemoPrice = (String, i64, Option<Interval>);
+
 /// What is sold in the demo: lookup key, amount in minor units, interval.
-const PRICES: [(&str, i64, Interval); 2] = [("monthly", 500, Interval::Month), ("yearly", 5000, Interval::Year)];
+const PRICES: [(&str, i64, Option<Interval>); 3] = [
+    ("monthly", 500, Some(Interval::Month)),
+    ("yearly", 5000, Some(Interval::Year)),
+    ("week", 200, None),
+];
 
 /// Secrets of one demo's data; worth nothing elsewhere.
 #[derive(Serialize, Deserialize)]
@@ -54,7 +61,7 @@ impl Secrets {
 }
 
 /// The sandbox's prices: found by their lookup keys, or made.
-pub(super) async fn prices(stripe: &dyn Stripe) -> anyhow::Result<Vec<(String, i64, Interval)>> {
+pub(super) async fn prices(stripe: &dyn Stripe) -> anyhow::Result<Vec<DemoPrice>> {
     let known = stripe.list_prices().await?;
     let mut prices = Vec::new();
     for (name, amount, interval) in PRICES {
@@ -73,8 +80,9 @@ pub(super) async fn prices(stripe: &dyn Stripe) -> anyhow::Result<Vec<(String, i
                 product,
                 currency: "eur".parse().context("currency")?,
                 unit_amount_minor: amount,
-                interval,
+                interval: interval.unwrap_or(Interval::Day),
                 interval_count: 1,
+                once: interval.is_none(),
                 lookup_key,
             };
             stripe
@@ -87,12 +95,7 @@ pub(super) async fn prices(stripe: &dyn Stripe) -> anyhow::Result<Vec<(String, i
 }
 
 /// The demo's configuration, in the form of any other.
-pub(super) fn configuration(
-    hosts: &DemoHosts,
-    origin: &str,
-    data: &Path,
-    prices: &[(String, i64, Interval)],
-) -> String {
+pub(super) fn configuration(hosts: &DemoHosts, origin: &str, data: &Path, prices: &[DemoPrice]) -> String {
     let mut text = format!(
         r#"
 [instance]
@@ -124,10 +127,13 @@ entitlements = "ad_free comments"
         state = data.join("edge").display().to_string(),
     );
     for ((price, amount, interval), (name, _, _)) in prices.iter().zip(PRICES) {
-        let interval = if *interval == Interval::Year { "year" } else { "month" };
+        let term = match interval {
+            Some(interval) => format!("interval = \"{}\"", interval.as_str()),
+            None => "once = \"7d\"".to_owned(),
+        };
         let _ = write!(
             text,
-            "[[plan.price]]\nid = \"prc_{name}\"\nstripe_price = \"{price}\"\ncurrency = \"eur\"\namount_minor = {amount}\ninterval = \"{interval}\"\n"
+            "[[plan.price]]\nid = \"prc_{name}\"\nstripe_price = \"{price}\"\ncurrency = \"eur\"\namount_minor = {amount}\n{term}\n"
         );
     }
     text

@@ -5,7 +5,7 @@ use latchkey_store::{NewSession, Proof, Store};
 
 use crate::program::{Place, postgres, psql};
 
-const READER: &str = "acc_0197f0b2-7c1e-7000-8000-000000000001";
+pub(crate) const READER: &str = "acc_0197f0b2-7c1e-7000-8000-000000000001";
 
 /// Runs a test on a configured place with a database of each kind.
 pub(crate) fn each_database(test: &str, story: impl Fn(&Place, &str)) {
@@ -19,7 +19,7 @@ pub(crate) fn each_database(test: &str, story: impl Fn(&Place, &str)) {
 }
 
 /// A reader who is there already; how readers come to be is told elsewhere.
-fn given_reader(url: &str) {
+pub(crate) fn given_reader(url: &str) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let store = Store::open(url).await.unwrap();

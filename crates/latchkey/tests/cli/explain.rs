@@ -33,6 +33,7 @@ fn given_readers(url: &str) {
             from: MADE,
             until: Some(MADE.plus(365 * DAY)),
             because: "first prize of the crossword".to_owned(),
+            bought: None,
         };
         store.open_grant(&grant, MADE.plus(DAY)).await.unwrap();
         store.create_account(&bob, MADE).await.unwrap();

@@ -2,7 +2,7 @@
 
 use crate::program::Place;
 
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 18] = [
     &[],
     &["init"],
     &["config"],
@@ -16,6 +16,9 @@ const COMMANDS: [&[&str]; 15] = [
     &["keys", "rotate"],
     &["ban"],
     &["unban"],
+    &["grant"],
+    &["revoke"],
+    &["grants"],
     &["strip"],
     &["demo"],
 ];
@@ -35,7 +38,7 @@ fn every_command_explains_itself_within_a_hundred_columns() {
         .run(&["--help"])
         .is(0)
         .says(&["Exit codes", "latchkey init"]);
-    for command in ["strip", "ban", "demo", "keys", "edge", "serve"] {
+    for command in ["strip", "ban", "grant", "demo", "keys", "edge", "serve"] {
         Place::new().run(&[command, "--help"]).is(0).says(&["Example"]);
     }
     Place::new().run(&["config", "check", "--help"]).is(0).says(&[

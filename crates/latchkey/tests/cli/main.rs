@@ -16,6 +16,7 @@ mod database;
 mod demo;
 mod doctor;
 mod explain;
+mod grants;
 mod help;
 mod listen;
 mod online;

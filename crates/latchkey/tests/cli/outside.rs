@@ -168,6 +168,7 @@ async fn prices(gateway: &Gateway) -> [String; 2] {
             unit_amount_minor: amount,
             interval,
             interval_count: 1,
+            once: false,
             lookup_key: interval.as_str().to_owned(),
         };
         let key = IdempotencyKey::new(interval.as_str());

@@ -35,6 +35,8 @@ pub(crate) struct Asked {
 struct GrantView {
     what: String,
     why: String,
+    /// When it begins, if it has not yet.
+    begins: Option<String>,
     until: String,
     because: String,
 }
@@ -83,6 +85,8 @@ struct AccountPage {
     already: bool,
     stale: bool,
     grants: Vec<GrantView>,
+    /// What begins later, the next first.
+    queued: Vec<GrantView>,
     /// The last day of what is over, if there is nothing now.
     ended: Option<String>,
     /// Whether the portal is to be opened for one subscription apart from the others.
@@ -133,13 +137,15 @@ pub(crate) async fn show(
     let charged_again = bought.iter().filter(|own| matches!(own.next(), Some(Next::Renews(_))));
     let devices = devices(&app, &reader).await?;
     let invoices = invoices(&app, &reader).await?;
+    let (grants, queued) = grants(&app, &reader, &bought).await?;
     let view = AccountPage {
         page: Page::new(&app, &browser),
         email: reader.email().map(|(email, _)| view::masked(email)),
         proven: reader.email().is_some_and(|(_, proven)| proven),
         already: asked.already.is_some(),
         stale,
-        grants: grants(&app, &reader, &bought).await?,
+        grants,
+        queued,
         ended,
         paid_twice: charged_again.count() > 1,
         settling: app.sync.settles_doubles(&bought),
@@ -164,24 +170,38 @@ pub(crate) async fn show(
     view::show(&browser, StatusCode::OK, &view)
 }
 
-async fn grants(app: &App, reader: &Reader, bought: &[Subscription]) -> Result<Vec<GrantView>, Problem> {
+/// What the reader has now, and what begins later.
+async fn grants(
+    app: &App,
+    reader: &Reader,
+    bought: &[Subscription],
+) -> Result<(Vec<GrantView>, Vec<GrantView>), Problem> {
     let now = app.clock.now();
-    let live = app
-        .store
-        .grants_of(&reader.account.id)
-        .await?
-        .into_iter()
-        .filter(|grant| grant.is_live(now));
+    let all = app.store.grants_of(&reader.account.id).await?;
+    let (live, others): (Vec<Grant>, Vec<Grant>) = all.into_iter().partition(|grant| grant.is_live(now));
+    let queued = others.into_iter().filter(|grant| now < grant.from);
     let view = |grant: Grant| {
         let names: Vec<String> = grant.entitlements.iter().map(|name| in_words(name.as_str())).collect();
         GrantView {
             what: view::sentence(&names.join(", ")),
-            why: reason(grant.source).to_owned(),
+            why: match &grant.bought {
+                Some(bought) => format!("{}: {}", reason(grant.source), bought.span),
+                None => reason(grant.source).to_owned(),
+            },
+            begins: (now < grant.from).then(|| begin(&grant)),
             until: until(&grant, bought),
             because: grant.because,
         }
     };
-    Ok(live.map(view).collect())
+    Ok((live.into_iter().map(view).collect(), queued.map(view).collect()))
+}
+
+fn begin(grant: &Grant) -> String {
+    if grant.waits() {
+        "when what you have ends; that has no end yet".to_owned()
+    } else {
+        view::minute(grant.from)
+    }
 }
 
 /// Until when, as a reader understands it: the slack after a renewal is ours to know, not theirs to count on.
@@ -193,6 +213,8 @@ fn until(grant: &Grant, bought: &[Subscription]) -> String {
     match (own.and_then(Subscription::next), grant.until) {
         (Some(Next::Renews(at)), _) => format!("for as long as you support us; next payment on {}", view::day(at)),
         (Some(Next::Owed), Some(until)) => format!("{}, unless the payment goes through before", view::day(until)),
+        (_, Some(_)) if grant.waits() => "as long as you bought".to_owned(),
+        (_, Some(until)) if grant.bought.is_some() => view::minute(until),
         (_, Some(until)) => view::day(until),
         (_, None) => "no end".to_owned(),
     }

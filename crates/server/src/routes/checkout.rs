@@ -60,7 +60,9 @@ pub(crate) async fn begin(
         .limit(&app, PER_NETWORK, "Many payments were begun from your network.")
         .await?;
     let reader = reader::load(&app, &browser).await?;
+    // Time that is bought once adds to what is there; a second subscription would only be paid twice.
     if let Some(reader) = &reader
+        && price.once.is_none()
         && supports_already(&app, reader).await?
     {
         return Ok(Redirect::to("/account?already=1").into_response());
@@ -209,7 +211,7 @@ async fn pay(
     price: &PlanPrice,
     target: &Target,
 ) -> Result<Response, Problem> {
-    if let Some(elsewhere) = close_others(app, attempt).await? {
+    if let Some(elsewhere) = close_others(app, attempt, price).await? {
         return Ok(elsewhere);
     }
     let origin = &app.config.account_origin;
@@ -237,7 +239,7 @@ async fn pay(
 
 /// Closes payment pages that the same account left open, so that two tabs cannot both be paid. Gives where to go instead if one of
 /// them was paid already, and what it bought is in force or on its way.
-async fn close_others(app: &App, attempt: &Attempt) -> Result<Option<Response>, Problem> {
+async fn close_others(app: &App, attempt: &Attempt, price: &PlanPrice) -> Result<Option<Response>, Problem> {
     let others = app.store.open_attempts(&attempt.account).await?;
     for other in others.into_iter().filter(|o| o.id != attempt.id).take(MAX_CLOSED) {
         let Some(id) = other.stripe_session else { continue };
@@ -250,6 +252,8 @@ async fn close_others(app: &App, attempt: &Attempt) -> Result<Option<Response>, 
             };
             match page.status.as_deref() {
                 Some("open") => return Err(error.into()),
+                // Neither a subscription nor time bought once stands in the other's way.
+                Some("complete") if (page.mode == "payment") != price.once.is_some() => {}
                 Some("complete") if is_on_its_way(app, &attempt.account, &page).await? => {
                     return Ok(Some(Redirect::to(&format!("/return?session_id={id}")).into_response()));
                 }

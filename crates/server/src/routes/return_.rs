@@ -188,10 +188,11 @@ async fn sync_all(app: &App, attempt: &Attempt) -> Result<Vec<CustomerState>, Sy
 /// Whether what the session bought is in what was read of its customer.
 fn is_among(session: &CheckoutSession, seen: &[CustomerState]) -> bool {
     let mut subscriptions = seen.iter().flat_map(|state| &state.subscriptions);
-    session
-        .subscription
-        .as_ref()
-        .is_none_or(|bought| subscriptions.any(|own| own.id == *bought))
+    let mut purchases = seen.iter().flat_map(|state| &state.purchases);
+    match &session.subscription {
+        Some(bought) => subscriptions.any(|own| own.id == *bought),
+        None => !session.is_paid_once() || purchases.any(|own| own.id == session.id && own.is_paid_once()),
+    }
 }
 
 fn state_of(session: &CheckoutSession) -> Outcome {

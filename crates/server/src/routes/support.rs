@@ -1,5 +1,6 @@
 use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
+use latchkey_billing::PlanPrice;
 use latchkey_entitlement::Source;
 use serde::Deserialize;
 
@@ -23,7 +24,17 @@ pub(crate) struct From {
 struct PlanView {
     name: String,
     description: String,
+    /// Those that renew; none for a reader who has such a one already.
     prices: Vec<PriceView>,
+    /// Those that are paid once.
+    passes: Vec<PassView>,
+}
+
+struct PassView {
+    id: String,
+    price: String,
+    /// How much time, such as `7 days`.
+    span: String,
 }
 
 struct PriceView {
@@ -47,6 +58,9 @@ struct SupportPage {
     email: String,
     signed_in: bool,
     supporting: bool,
+    sells_passes: bool,
+    /// Whether the reader has something now, behind which a pass would wait.
+    has_something: bool,
     error: Option<&'static str>,
 }
 
@@ -73,13 +87,24 @@ pub(crate) async fn page(
         Some(reader) => is_supporting(app, reader).await?,
         None => false,
     };
+    let has_something = match &reader {
+        Some(reader) => has_something_now(app, reader).await?,
+        None => false,
+    };
     let attempt = app.ids.uuid().to_string();
     let query = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("next", &target.onward())
         .finish();
     let view = SupportPage {
         page: Page::new(app, browser),
-        plans: plans(app),
+        plans: plans(app, supporting),
+        sells_passes: app
+            .config
+            .plans
+            .iter()
+            .flat_map(|plan| &plan.prices)
+            .any(|price| price.once.is_some()),
+        has_something,
         site: target.site.as_ref().map(ToString::to_string).unwrap_or_default(),
         to: target.to.as_str().to_owned(),
         attempt_proof: attempt_proof(browser, &attempt),
@@ -112,24 +137,41 @@ pub(crate) async fn is_supporting(app: &App, reader: &reader::Reader) -> Result<
         .any(|grant| grant.source == Source::Subscription && grant.is_live(now)))
 }
 
-fn plans(app: &App) -> Vec<PlanView> {
+/// Whether the reader has something now that a pass may wait behind.
+async fn has_something_now(app: &App, reader: &reader::Reader) -> Result<bool, Problem> {
+    let now = app.clock.now();
+    let grants = app.store.grants_of(&reader.account.id).await?;
+    Ok(grants.iter().any(|grant| grant.is_live(now)))
+}
+
+fn plans(app: &App, supporting: bool) -> Vec<PlanView> {
     let view = |plan: &latchkey_billing::Plan| PlanView {
         name: plan.name.clone(),
         description: plan.description.clone(),
         prices: plan
             .prices
             .iter()
+            .filter(|price| price.once.is_none() && !supporting)
             .map(|price| PriceView {
                 id: price.id.to_string(),
                 price: view::price(price),
                 rhythm: view::rhythm(price),
             })
             .collect(),
+        passes: plan.prices.iter().filter_map(pass).collect(),
     };
     app.config
         .plans
         .iter()
-        .filter(|plan| !plan.prices.is_empty())
         .map(view)
+        .filter(|plan| !(plan.prices.is_empty() && plan.passes.is_empty()))
         .collect()
+}
+
+fn pass(price: &PlanPrice) -> Option<PassView> {
+    Some(PassView {
+        id: price.id.to_string(),
+        price: view::price(price),
+        span: price.once.as_ref()?.span.to_string(),
+    })
 }

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use latchkey_billing::{
     ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Invoice, InvoicePayment,
-    NewCheckout, NewCustomer, NewPrice, NewRefund, Page, Price, Refund, Stripe, StripeError, Subscription,
+    NewCheckout, NewCustomer, NewPrice, NewRefund, Page, Price, Refund, SessionLine, Stripe, StripeError, Subscription,
     SubscriptionChange, SubscriptionItem, SubscriptionStatus,
 };
 use latchkey_entitlement::{
@@ -104,6 +104,10 @@ impl FakeStripe {
         let (_, session) = state.sessions.iter_mut().find(|(_, s)| s.id == session).unwrap();
         session.status = Some("complete".into());
         session.payment_status = "paid".into();
+        if session.mode == "payment" {
+            session.paid_at = Some(now);
+            return;
+        }
         session.subscription = Some(format!("sub_{number}"));
         let subscription = Subscription {
             id: format!("sub_{number}"),
@@ -185,7 +189,12 @@ impl Stripe for FakeStripe {
                 .map(|(_, s)| s.clone())
                 .filter(|s| of(&s.customer))
                 .collect(),
-            invoices: vec![],
+            purchases: state
+                .sessions
+                .iter()
+                .map(|(_, s)| s.clone())
+                .filter(|s| of(&s.customer) && s.mode == "payment" && s.status.as_deref() == Some("complete"))
+                .collect(),
             read_at: self.clock.now(),
             ..CustomerState::default()
         })
@@ -218,13 +227,18 @@ impl Stripe for FakeStripe {
             id,
             status: Some("open".into()),
             payment_status: "unpaid".into(),
-            mode: "subscription".into(),
+            mode: if new.once { "payment" } else { "subscription" }.into(),
+            lines: vec![SessionLine {
+                id: "li_1".into(),
+                price_id: new.price.clone(),
+                quantity: 1,
+            }],
             customer: Some(new.customer.clone()),
             subscription: None,
             client_reference_id: Some(new.account.to_string()),
             metadata,
             expires_at: now.plus(24 * HOUR),
-            livemode: false,
+            ..CheckoutSession::default()
         };
         state.sessions.push((key.as_str().to_owned(), session.clone()));
         Ok(session)

@@ -14,9 +14,9 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use latchkey_billing::{Currency, Interval, NoticePolicy, Plan, PlanPrice, WebhookSecrets, explain::Zone};
+use latchkey_billing::{Currency, Interval, NoticePolicy, Once, Plan, PlanPrice, WebhookSecrets, explain};
 use latchkey_entitlement::{
-    Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
+    Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp, Zone,
     policy::{CommentPolicy, SitePolicy},
     time::Pause,
 };
@@ -37,7 +37,8 @@ use crate::{
 pub(crate) const ORIGIN: &str = "https://account.example.org";
 pub(crate) const HOST: &str = "news.example.org";
 pub(crate) const EDGE_TOKEN: &str = "edge-token-of-the-tests-0123456789";
-pub(crate) const API_TOKEN: &str = "api-token-of-the-tests-01234567890";
+/// The operator's token.
+pub(crate) const API_TOKEN: &str = "api token of thirty two characters";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct ManualClock(AtomicI64);
@@ -326,6 +327,7 @@ pub(crate) fn nonce_hash(nonce: &str) -> String {
 
 fn config() -> ServerConfig {
     let mut config = ServerConfig::new(ORIGIN, "The Daily Example", Secret::new(EDGE_TOKEN));
+    config.api_token = Some(Secret::new(API_TOKEN));
     let news = SiteId::parse("sit_news").unwrap();
     let mut site = SitePolicy::new(news.clone(), "The Daily Example".into());
     site.hosts = vec![HOST.into()];
@@ -348,9 +350,9 @@ fn config() -> ServerConfig {
         amount_minor,
         interval,
         interval_count: 1,
+        once: None,
     };
-    config.operator_token = Some(Secret::new(API_TOKEN));
-    config.time_zone = Zone::named("Europe/Berlin").unwrap();
+    config.time_zone = explain::Zone::named("Europe/Berlin").unwrap();
     config.plans = vec![Plan {
         id: PlanId::parse("pln_support").unwrap(),
         key: "support".into(),
@@ -361,6 +363,13 @@ fn config() -> ServerConfig {
         prices: vec![
             price("prc_month", "price_month", 400, Interval::Month),
             price("prc_year", "price_year", 4000, Interval::Year),
+            PlanPrice {
+                once: Some(Once {
+                    span: "7d".parse().unwrap(),
+                    zone: Zone::default(),
+                }),
+                ..price("prc_week", "price_week", 200, Interval::Week)
+            },
         ],
     }];
     config

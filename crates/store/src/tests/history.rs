@@ -21,7 +21,7 @@ on_both!(
         first.events_done = vec!["evt_stripe".into()];
         first.alerts = vec!["odd".into()];
         // A row of another version's form hides nothing else.
-        first.mirror = vec![SubscriptionRow { id: "sub_1".into(), status: "active".into(), livemode: false, body: "{}".into() }];
+        first.mirror = vec![SubscriptionRow { id: "sub_1".into(), status: "active".into(), livemode: false, body: "{}".into(), ..SubscriptionRow::default() }];
         store.commit_sync(first).await.unwrap();
         assert!(store.lease_customer("cus_1", "w2", at(20), at(1_000)).await.unwrap());
         let mut second = commit("s2", "cus_1", "w2", &ann, vec![]);

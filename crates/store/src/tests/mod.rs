@@ -4,9 +4,11 @@
 //! create databases; in CI it must.
 
 mod doubles;
+mod external;
 mod history;
 mod inbox;
 mod people;
+mod queue;
 mod rest;
 mod schema;
 mod signing_in;
@@ -54,6 +56,7 @@ fn grant(id: &str, owner: &AccountId, source_ref: &str, until: i64) -> Grant {
         from: NOW,
         until: Some(at(until)),
         because: "paid until then".to_owned(),
+        bought: None,
     }
 }
 

@@ -1,7 +1,8 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, double, enter_code, grant, history, inbox, invoice, key,
-    leave_link, limit, login, notice, outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, double, enter_code, external, grant, history, inbox, invoice,
+    key, leave_link, limit, login, notice, outbox, plan, prune, revocation, schema, session, setting, standing,
+    sync_commit,
 };
 
 #[tokio::test]
@@ -14,6 +15,7 @@ async fn every_statement_is_understood_by_both_databases() {
         ("database", database::STATEMENTS),
         ("double", double::STATEMENTS),
         ("enter_code", enter_code::STATEMENTS),
+        ("external", external::STATEMENTS),
         ("grant", grant::STATEMENTS),
         ("history", history::STATEMENTS),
         ("inbox", inbox::STATEMENTS),

@@ -200,6 +200,7 @@ fn perform(state: &mut State, customer: &str, act: &str, form: &HashMap<String, 
                 expiry: owned("expiry"),
                 cvc: owned("cvc"),
                 name: owned("name"),
+                ..CardForm::default()
             };
             state.portal_change_card(customer, &form)?;
         }

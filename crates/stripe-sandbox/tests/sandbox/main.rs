@@ -11,6 +11,7 @@ mod api;
 mod checkout;
 mod honest;
 mod money;
+mod once;
 mod pages;
 mod support;
 mod time;

@@ -13,6 +13,7 @@ mod doubles;
 mod money_back;
 mod notices;
 mod oddities;
+mod passes;
 mod paying;
 mod renewals;
 mod workers;

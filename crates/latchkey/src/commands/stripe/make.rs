@@ -53,6 +53,7 @@ async fn create(stripe: &dyn StripeSetup, made: &Made<'_>, key: &IdempotencyKey)
                 unit_amount_minor: price.amount_minor,
                 interval: price.interval,
                 interval_count: price.interval_count,
+                once: price.once.is_some(),
                 lookup_key: lookup_key(&price.id),
             };
             stripe.create_price(key, &new).await.map(plain)
