@@ -407,6 +407,7 @@ async fn who_never_had_money_back_costs_one_more_call_and_who_has_no_subscriptio
         list(&[LIVE]),
         list(&[]),
         list(&[]),
+        list(&[]),
         list(&[&quiet]),
     ])
     .await;
@@ -416,17 +417,24 @@ async fn who_never_had_money_back_costs_one_more_call_and_who_has_no_subscriptio
         (0, 0, 0)
     );
     let seen = lines(&script);
-    assert_eq!(seen.len(), 5, "{seen:?}");
+    assert_eq!(seen.len(), 6, "{seen:?}");
     assert!(
-        seen[4].starts_with("GET /v1/charges?") && seen[4].contains("customer=cus_1") && seen[4].contains("=13600"),
+        seen[5].starts_with("GET /v1/charges?") && seen[5].contains("customer=cus_1") && seen[5].contains("=13600"),
         "since a day before the running period: {}",
-        seen[4]
+        seen[5]
     );
 
     let over = LIVE.replace("active", "canceled");
-    let (gateway, script) = world(vec![answer(200, CUSTOMER), list(&[&over]), list(&[]), list(&[])]).await;
+    let (gateway, script) = world(vec![
+        answer(200, CUSTOMER),
+        list(&[&over]),
+        list(&[]),
+        list(&[]),
+        list(&[]),
+    ])
+    .await;
     gateway.customer_state("cus_1").await.unwrap();
-    assert_eq!(lines(&script).len(), 4);
+    assert_eq!(lines(&script).len(), 5);
 }
 
 #[tokio::test]
@@ -442,6 +450,7 @@ async fn what_went_back_is_read_with_the_invoice_that_it_had_paid() {
     let (gateway, script) = world(vec![
         answer(200, CUSTOMER),
         list(&[LIVE]),
+        list(&[]),
         list(&[]),
         list(&[]),
         list(&[&first, &second]),
@@ -463,9 +472,9 @@ async fn what_went_back_is_read_with_the_invoice_that_it_had_paid() {
     );
     let seen = lines(&script);
     assert!(
-        seen[5].contains("payment[payment_intent]=pi_ch_1") || seen[5].contains("payment%5Bpayment_intent%5D=pi_ch_1"),
+        seen[6].contains("payment[payment_intent]=pi_ch_1") || seen[6].contains("payment%5Bpayment_intent%5D=pi_ch_1"),
         "{}",
-        seen[5]
+        seen[6]
     );
 }
 
@@ -556,6 +565,7 @@ async fn every_invoice_of_the_running_period_is_read_however_many_there_are() {
         page(&second, false),
         list(&[]),
         list(&[]),
+        list(&[]),
     ];
     let (gateway, script) = world(read).await;
     let state = gateway.customer_state("cus_1").await.unwrap();
@@ -576,10 +586,11 @@ async fn every_invoice_of_the_running_period_is_read_however_many_there_are() {
         page(&old, true),
         list(&[]),
         list(&[]),
+        list(&[]),
     ])
     .await;
     gateway.customer_state("cus_1").await.unwrap();
-    assert_eq!(lines(&script).len(), 5);
+    assert_eq!(lines(&script).len(), 6);
 }
 
 #[tokio::test]
