@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::PaymentMethod;
 use crate::checkout::Session;
+use crate::coupon::Coupon;
 use crate::customer::Customer;
 use crate::delivery::Delivery;
+use crate::discount::Discount;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
 use crate::event::Event;
@@ -20,6 +22,7 @@ use crate::mode::Modes;
 use crate::portal::PortalSession;
 use crate::price::Price;
 use crate::product::Product;
+use crate::promotion_code::PromotionCode;
 use crate::settings::Settings;
 use crate::subscription::Subscription;
 
@@ -38,6 +41,12 @@ pub(crate) struct State {
     pub(crate) customers: BTreeMap<String, Customer>,
     pub(crate) products: BTreeMap<String, Product>,
     pub(crate) prices: BTreeMap<String, Price>,
+    #[serde(default)]
+    pub(crate) coupons: BTreeMap<String, Coupon>,
+    #[serde(default)]
+    pub(crate) promotion_codes: BTreeMap<String, PromotionCode>,
+    #[serde(default)]
+    pub(crate) discounts: BTreeMap<String, Discount>,
     pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
     pub(crate) payment_intents: BTreeMap<String, PaymentIntent>,
     pub(crate) sessions: BTreeMap<String, Session>,

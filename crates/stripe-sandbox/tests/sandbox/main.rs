@@ -10,6 +10,7 @@ mod api;
 mod checkout;
 mod honest;
 mod pages;
+mod prices;
 mod support;
 mod time;
 mod webhooks;
