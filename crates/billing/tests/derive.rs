@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use latchkey_billing::{
-    Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Plan, PlanPrice, Subscription, SubscriptionItem,
-    SubscriptionStatus, derive,
+    Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Plan, PlanPrice, PriceTerms, Subscription,
+    SubscriptionItem, SubscriptionStatus, derive,
 };
 use latchkey_entitlement::{
     PlanId, PriceId, Scope, Sites, Timestamp,
@@ -34,6 +34,7 @@ fn plan(id: &str, price: &str) -> Plan {
             amount_minor: 500,
             interval: Interval::Month,
             interval_count: 1,
+            terms: PriceTerms::default(),
         }],
     }
 }
@@ -46,6 +47,7 @@ fn item(id: &str, price: &str, end: Timestamp) -> SubscriptionItem {
         quantity: 1,
         current_period_start: START,
         current_period_end: end,
+        price: None,
     }
 }
 
@@ -68,6 +70,7 @@ fn subscription(id: &str, status: &str) -> Subscription {
         metadata: BTreeMap::new(),
         livemode: false,
         default_payment_method: None,
+        ..Subscription::default()
     }
 }
 

@@ -138,6 +138,7 @@ fn plan(section: &PlanSection) -> Plan {
         amount_minor: price.amount_minor,
         interval: price.interval,
         interval_count: price.interval_count,
+        terms: price.terms(),
     });
     Plan {
         id: section.id.clone(),

@@ -5,7 +5,9 @@
 //! account of where a request came from.
 
 mod browser;
+mod buyer;
 mod config;
+mod currency;
 mod effects;
 mod entitled;
 mod extract;

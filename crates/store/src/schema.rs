@@ -27,6 +27,10 @@ const MIGRATIONS: &[Migration] = &[
         version: 4,
         sql: include_str!("../../../migrations/0004_customer_deleted.sql"),
     },
+    Migration {
+        version: 10,
+        sql: include_str!("../../../migrations/0010_prices.sql"),
+    },
 ];
 
 /// Version of the schema in the database, and the newest one that this program knows.

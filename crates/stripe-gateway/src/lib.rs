@@ -6,6 +6,7 @@
 mod answer;
 mod gateway;
 mod key;
+mod selling;
 mod transport;
 mod wire;
 

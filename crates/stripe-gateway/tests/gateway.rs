@@ -16,8 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use latchkey_billing::{
-    AccountId, Clock, EventId, IdempotencyKey, NewCheckout, NewCustomer, Stripe, StripeError, SubscriptionChange,
-    Timestamp,
+    AccountId, CheckoutTerms, Clock, EventId, IdempotencyKey, NewCheckout, NewCustomer, Stripe, StripeError,
+    SubscriptionChange, Timestamp,
 };
 use latchkey_stripe_gateway::{Config, ConfigError, Gateway, SecretKey};
 
@@ -134,6 +134,7 @@ async fn a_checkout_is_sent_as_a_form_bound_to_the_account() {
         account: AccountId::parse("acc_1").unwrap(),
         attempt: EventId::parse("evt_1").unwrap(),
         price: "price_1".to_owned(),
+        terms: CheckoutTerms::default(),
         success_url: "https://a.example/return?session_id={CHECKOUT_SESSION_ID}".to_owned(),
         cancel_url: "https://a.example/support".to_owned(),
         locale: Some("de".to_owned()),
@@ -364,8 +365,8 @@ async fn what_a_key_can_see_is_read_and_nothing_is_changed() {
             "GET /v1/prices?limit=1",
             "GET /v1/account",
             "GET /v1/account",
-            "GET /v1/prices/price_1",
-            "GET /v1/prices/price_2",
+            "GET /v1/prices/price_1?expand[0]=currency_options",
+            "GET /v1/prices/price_2?expand[0]=currency_options",
         ]
     );
 }

@@ -156,6 +156,36 @@ impl Subscription {
         })
     }
 
+    fn render_pending(&self, state: &State) -> Option<Value> {
+        let pending = self.pending_update.as_ref()?;
+        let price = state.prices.get(&pending.price);
+        Some(json!({
+            "billing_cycle_anchor": null,
+            "discount": null,
+            "discount_source": null,
+            "discounts": null,
+            "expires_at": pending.expires_at,
+            "metadata": null,
+            "subscription_items": [{
+                "id": pending.item,
+                "object": "subscription_item",
+                "billing_thresholds": null,
+                "created": self.created,
+                "current_period_end": self.period_end,
+                "current_period_start": self.period_start,
+                "discounts": [],
+                "metadata": {},
+                "plan": price.map(crate::price::Price::render_plan),
+                "price": price.map(crate::price::Price::render),
+                "quantity": pending.quantity,
+                "subscription": self.id,
+                "tax_rates": [],
+            }],
+            "trial_end": null,
+            "trial_from_plan": null,
+        }))
+    }
+
     pub(crate) fn render(&self, state: &State) -> Value {
         let items = self
             .items
@@ -215,31 +245,7 @@ impl Subscription {
             },
             "pending_invoice_item_interval": null,
             "pending_setup_intent": null,
-            "pending_update": self.pending_update.as_ref().map(|pending| json!({
-                "billing_cycle_anchor": null,
-                "discount": null,
-                "discount_source": null,
-                "discounts": null,
-                "expires_at": pending.expires_at,
-                "metadata": null,
-                "subscription_items": [{
-                    "id": pending.item,
-                    "object": "subscription_item",
-                    "billing_thresholds": null,
-                    "created": self.created,
-                    "current_period_end": self.period_end,
-                    "current_period_start": self.period_start,
-                    "discounts": [],
-                    "metadata": {},
-                    "plan": state.prices.get(&pending.price).map(crate::price::Price::render_plan),
-                    "price": state.prices.get(&pending.price).map(crate::price::Price::render),
-                    "quantity": pending.quantity,
-                    "subscription": self.id,
-                    "tax_rates": [],
-                }],
-                "trial_end": null,
-                "trial_from_plan": null,
-            })),
+            "pending_update": self.render_pending(state),
             "schedule": null,
             "start_date": self.created,
             "status": self.status.as_str(),

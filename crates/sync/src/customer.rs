@@ -9,7 +9,7 @@ use latchkey_entitlement::{
 };
 use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
 
-use crate::{Sync, SyncError};
+use crate::{Sync, SyncError, promise::trials};
 
 /// How long a lease lasts if its worker dies, in milliseconds; longer than every retry of one read of Stripe.
 const LEASE: i64 = 90 * SECOND;
@@ -88,6 +88,7 @@ impl Sync {
         };
         let now = self.clock.now();
         let derived = derive(&state, &self.config.plans, &self.config.derive, now);
+        let promises = self.promises(&state).await?;
         let mut wanted = self.grants(&account, &derived, now);
         wanted.extend(self.undecided(&account, &derived).await?);
         let done = self
@@ -103,9 +104,11 @@ impl Sync {
                 wanted,
                 events_done: pending.into_iter().map(|event| event.id).collect(),
                 mirror: mirror(&state),
-                alerts: alerts(&derived),
+                alerts: alerts(&derived, promises.broken),
                 effects: vec![],
                 deleted: state.deleted,
+                offers: promises.kept,
+                trials: trials(&state),
             })
             .await?;
         tracing::info!(
@@ -188,7 +191,7 @@ fn mirror(state: &CustomerState) -> Vec<SubscriptionRow> {
     rows.collect()
 }
 
-fn alerts(derived: &Derived) -> Vec<String> {
+fn alerts(derived: &Derived, broken: Vec<String>) -> Vec<String> {
     let foreign = derived
         .foreign
         .iter()
@@ -198,6 +201,7 @@ fn alerts(derived: &Derived) -> Vec<String> {
         .iter()
         .cloned()
         .chain(foreign)
+        .chain(broken)
         .map(|text| text.chars().take(MAX_ALERT_CHARS).collect())
         .collect()
 }

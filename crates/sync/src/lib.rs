@@ -12,6 +12,7 @@ mod error;
 mod ids;
 mod inbox;
 mod outbox;
+mod promise;
 mod reconcile;
 mod webhook;
 mod worker;
@@ -80,6 +81,11 @@ impl Sync {
             wake: Notify::new(),
             outbox: Notify::new(),
         })
+    }
+
+    /// Whether the Stripe key is a live one.
+    pub fn livemode(&self) -> bool {
+        self.config.livemode
     }
 
     /// What is sold, as this instance was configured.

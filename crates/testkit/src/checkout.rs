@@ -1,7 +1,8 @@
 //! What is sold in a world, and a payment under way.
 
-use latchkey_billing::{Currency, IdempotencyKey, Interval, NewPrice, Plan, PlanPrice, Stripe};
+use latchkey_billing::{Currency, IdempotencyKey, Interval, NewPrice, Plan, PlanPrice, PriceTerms, Stripe};
 use latchkey_entitlement::{AccountId, PlanId, PriceId, Scope, Sites};
+use latchkey_stripe_sandbox::Sandbox;
 use url::Url;
 
 /// What a reader may choose.
@@ -40,6 +41,17 @@ impl Offer {
             Self::Yearly => (5_000, Interval::Year),
             Self::Patron => (1_500, Interval::Month),
         }
+    }
+}
+
+/// Makes what a story sells at Stripe, and gives the plans that name it.
+pub(crate) type Selling<'s> = dyn Fn(&Sandbox) -> Vec<Plan> + 's;
+
+/// What is sold: what the story says, or else the offers.
+pub(crate) async fn sold(selling: Option<&Selling<'_>>, sandbox: &Sandbox, stripe: &dyn Stripe) -> Vec<Plan> {
+    match selling {
+        Some(selling) => selling(sandbox),
+        None => plans(stripe).await,
     }
 }
 
@@ -92,6 +104,7 @@ async fn price(stripe: &dyn Stripe, offer: Offer, product: &str) -> PlanPrice {
         amount_minor,
         interval,
         interval_count: 1,
+        terms: PriceTerms::default(),
     }
 }
 

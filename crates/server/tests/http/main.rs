@@ -16,6 +16,7 @@ mod letters;
 mod logs;
 mod machines;
 mod paying;
+mod prices;
 mod signing_in;
 mod stripe;
 mod world;

@@ -7,8 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, NewCheckout, NewCustomer,
-    NewPrice, Page, Price, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem, SubscriptionStatus,
+    ACCOUNT_KEY, ATTEMPT_KEY, ChangePreview, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey,
+    NewCheckout, NewCustomer, NewPrice, Page, Price, PriceChange, PromotionCode, Stripe, StripeError, Subscription,
+    SubscriptionChange, SubscriptionItem, SubscriptionStatus,
 };
 use latchkey_entitlement::{
     Clock, Timestamp,
@@ -97,6 +98,7 @@ impl FakeStripe {
                 quantity: 1,
                 current_period_start: now,
                 current_period_end: now.plus(30 * DAY),
+                price: None,
             }],
             more_items: false,
             cancel_at_period_end: false,
@@ -111,6 +113,7 @@ impl FakeStripe {
             metadata: session.metadata.clone(),
             livemode: false,
             default_payment_method: Some("Visa •••• 4242".into()),
+            ..Subscription::default()
         };
         state.subscriptions.push(subscription);
     }
@@ -260,6 +263,15 @@ impl Stripe for FakeStripe {
             own.cancel_at = cancel.then(|| own.items[0].current_period_end);
         }
         Ok(own.clone())
+    }
+
+    async fn preview_price_change(&self, _: &PriceChange) -> Result<ChangePreview, StripeError> {
+        Err(StripeError::NotFound)
+    }
+
+    async fn promotion_code(&self, _: &str) -> Result<Option<PromotionCode>, StripeError> {
+        drop(self.up()?);
+        Ok(None)
     }
 
     async fn list_prices(&self) -> Result<Vec<Price>, StripeError> {

@@ -14,7 +14,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use latchkey_billing::{Currency, Interval, Plan, PlanPrice, WebhookSecrets};
+use latchkey_billing::{Currency, Interval, Plan, PlanPrice, PriceTerms, WebhookSecrets};
 use latchkey_entitlement::{
     Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp,
     policy::{CommentPolicy, SitePolicy},
@@ -346,6 +346,7 @@ fn config() -> ServerConfig {
         amount_minor,
         interval,
         interval_count: 1,
+        terms: PriceTerms::default(),
     };
     config.plans = vec![Plan {
         id: PlanId::parse("pln_support").unwrap(),

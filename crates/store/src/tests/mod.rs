@@ -83,6 +83,8 @@ fn commit(id: &str, customer: &str, owner: &str, account: &AccountId, wanted: Ve
         alerts: vec![],
         effects: vec![],
         deleted: false,
+        offers: vec![],
+        trials: vec![],
     }
 }
 

@@ -1,7 +1,7 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, enter_code, grant, inbox, key, limit, login, outbox, plan,
-    prune, revocation, schema, session, setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, enter_code, grant, inbox, key, limit, login, offer, outbox,
+    plan, price_change, prune, revocation, schema, session, setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -18,8 +18,10 @@ async fn every_statement_is_understood_by_both_databases() {
         ("key", key::STATEMENTS),
         ("limit", limit::STATEMENTS),
         ("login", login::STATEMENTS),
+        ("offer", offer::STATEMENTS),
         ("outbox", outbox::STATEMENTS),
         ("plan", plan::STATEMENTS),
+        ("price_change", price_change::STATEMENTS),
         ("prune", prune::STATEMENTS),
         ("revocation", revocation::STATEMENTS),
         ("schema", schema::STATEMENTS),
