@@ -155,6 +155,11 @@ impl MailDomain {
         }
     }
 
+    /// How every address under it ends, for readers: `@uni.example`, or `.uni.example`.
+    pub fn ending(&self) -> String {
+        format!("{}{}", if self.below { "." } else { "@" }, self.name)
+    }
+
     /// Whether an address lies under it.
     pub fn covers(&self, address: &str) -> bool {
         let Some((_, domain)) = address.rsplit_once('@') else {

@@ -73,8 +73,10 @@ struct PriceView {
     statement_given: bool,
     needs_word: bool,
     word: String,
-    /// The address that has to be confirmed first, in words.
+    /// How the address ends that has to be confirmed first.
     address: Option<String>,
+    /// What it costs, where there is no button yet.
+    listed: String,
     chosen: Option<ChosenView>,
     /// Whether the error over the form is about this price.
     wrong: bool,
@@ -297,7 +299,11 @@ fn price_view(
     let quote = &offer.quote;
     let needs = &price.terms.needs;
     let fits = needs.fits_address(visitor.buyer.proven.as_deref());
-    let domains: Vec<String> = needs.mail_domains.iter().map(ToString::to_string).collect();
+    let endings: Vec<String> = needs
+        .mail_domains
+        .iter()
+        .map(latchkey_billing::MailDomain::ending)
+        .collect();
     let money = |minor| format_money(minor, currency.as_str());
     let per = period::per(price.interval, price.interval_count);
     let button = match quote.trial {
@@ -308,9 +314,14 @@ fn price_view(
             money(quote.first_minor())
         ),
         None => format!(
-            "Support {} – {} {per}",
+            "Support {} – {} {per}{}",
             period::rhythm(price.interval, price.interval_count),
-            money(quote.first_minor())
+            money(quote.first_minor()),
+            if quote.first_minor() < quote.lasting_minor() {
+                " at first"
+            } else {
+                ""
+            }
         ),
     };
     Some(PriceView {
@@ -324,7 +335,8 @@ fn price_view(
         statement_given: typed.is_some_and(|typed| typed.statement),
         needs_word: !needs.codes.is_empty(),
         word: typed.map(|typed| typed.word.clone()).unwrap_or_default(),
-        address: (!fits).then(|| domains.join(", ")),
+        address: (!fits).then(|| endings.join(" or ")),
+        listed: format!("{} {per}", money(quote.first_minor())),
         chosen: price.terms.chosen.as_ref().map(|chosen| ChosenView {
             bounds: format!(
                 "{} to {} {per}",

@@ -21,6 +21,7 @@ struct State {
     down: bool,
     refuses_key: bool,
     customers: Vec<(String, Option<String>)>,
+    codes_asked: usize,
     sessions: Vec<(String, CheckoutSession)>,
     subscriptions: Vec<Subscription>,
 }
@@ -72,6 +73,11 @@ impl FakeStripe {
             .iter()
             .map(|(_, session)| session.id.clone())
             .collect()
+    }
+
+    /// How often a promotion code was asked for.
+    pub(crate) fn codes_asked(&self) -> usize {
+        self.state.lock().unwrap().codes_asked
     }
 
     pub(crate) fn customers(&self) -> usize {
@@ -270,7 +276,7 @@ impl Stripe for FakeStripe {
     }
 
     async fn promotion_code(&self, _: &str) -> Result<Option<PromotionCode>, StripeError> {
-        drop(self.up()?);
+        self.up()?.codes_asked += 1;
         Ok(None)
     }
 

@@ -357,7 +357,13 @@ fn config() -> ServerConfig {
         sites: Sites::All,
         prices: vec![
             price("prc_month", "price_month", 400, Interval::Month),
-            price("prc_year", "price_year", 4000, Interval::Year),
+            PlanPrice {
+                terms: PriceTerms {
+                    promotion_codes: true,
+                    ..PriceTerms::default()
+                },
+                ..price("prc_year", "price_year", 4000, Interval::Year)
+            },
         ],
     }];
     config

@@ -4,6 +4,7 @@
 //! create databases; in CI it must.
 
 mod inbox;
+mod offers;
 mod people;
 mod rest;
 mod schema;

@@ -66,7 +66,7 @@ async fn an_introductory_price_says_what_comes_after_and_stripe_charges_that() {
     each_shop(introduction, async |world| {
         let ada = Buyer::new(world, "ada@example.org");
         let page = ada.shops("").await;
-        assert!(page.says("Support monthly – €2.00 a month"), "{page:?}");
+        assert!(page.says("Support monthly – €2.00 a month at first"), "{page:?}");
         assert!(
             page.says("€2.00 a month for the first 3 months, then €5.00 a month from 24 February 2027."),
             "{page:?}"
