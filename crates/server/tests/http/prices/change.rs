@@ -63,6 +63,7 @@ async fn a_change_is_shown_before_it_is_made_and_costs_what_was_shown() {
         );
         assert!(preview.says("€15.00 a month from 24 December 2026"), "{preview:?}");
         assert_eq!(payments(world), 1);
+        let shown_at = world.now().seconds();
         world.advance(minutes(5)).await;
         let account = ada.confirms_change(&preview).await;
         assert!(account.says("€15.00 a month"), "{account:?}");
@@ -73,6 +74,7 @@ async fn a_change_is_shown_before_it_is_made_and_costs_what_was_shown() {
             .object(&format!("/v1/invoices/{}", text(&subscription, "latest_invoice")))
             .await;
         assert_eq!(invoice["amount_paid"], 500);
+        assert_eq!(invoice["lines"]["data"][0]["period"]["start"], shown_at);
         // Sent once more it is made once; and the promise is the new one.
         ada.confirms_change(&preview).await;
         assert_eq!(payments(world), 2);
