@@ -103,3 +103,94 @@ pub fn choices<'a>(subscription: &Subscription, plans: &'a [Plan]) -> Vec<(&'a P
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plan::Interval,
+        stripe::SubscriptionItem,
+        terms::{Needs, PriceTerms},
+    };
+
+    type Spoil = fn(&mut Subscription);
+
+    fn own() -> Subscription {
+        Subscription {
+            status: SubscriptionStatus::Active,
+            currency: "eur".to_owned(),
+            items: vec![SubscriptionItem {
+                price_id: "price_1".to_owned(),
+                quantity: 1,
+                ..SubscriptionItem::default()
+            }],
+            ..Subscription::default()
+        }
+    }
+
+    fn price(number: u32, currency: &str, needs: Needs) -> PlanPrice {
+        PlanPrice {
+            id: format!("prc_{number}").parse().unwrap(),
+            stripe_price: format!("price_{number}"),
+            currency: currency.parse().unwrap(),
+            amount_minor: 500,
+            interval: Interval::Month,
+            interval_count: 1,
+            terms: PriceTerms {
+                needs,
+                ..PriceTerms::default()
+            },
+        }
+    }
+
+    #[test]
+    fn what_a_schedule_a_payment_or_an_end_decides_is_not_changed_here() {
+        let cases: [(NoChange, Spoil); 9] = [
+            (NoChange::Scheduled, |own| own.schedule = Some("sub_sched_1".to_owned())),
+            (NoChange::NotInForce, |own| own.status = SubscriptionStatus::PastDue),
+            (NoChange::NotInForce, |own| own.status = SubscriptionStatus::Paused),
+            (NoChange::NotInForce, |own| own.pause_collection = true),
+            (NoChange::Ending, |own| own.cancel_at_period_end = true),
+            (NoChange::Ending, |own| own.cancel_at = Some(Timestamp(1))),
+            (NoChange::Waiting, |own| own.pending_update = true),
+            (NoChange::SeveralItems, |own| {
+                own.items.push(SubscriptionItem::default());
+            }),
+            (NoChange::SeveralItems, |own| own.more_items = true),
+        ];
+        assert_eq!(may_change(&own()), Ok(()));
+        for (why, spoil) in cases {
+            let mut spoilt = own();
+            spoil(&mut spoilt);
+            assert_eq!(may_change(&spoilt), Err(why));
+        }
+    }
+
+    #[test]
+    fn what_can_be_chosen_is_another_price_of_the_currency_that_everybody_can_have() {
+        let said = Needs {
+            statement: Some("I study.".to_owned()),
+            ..Needs::default()
+        };
+        let plan = Plan {
+            id: "pln_1".parse().unwrap(),
+            key: "one".to_owned(),
+            name: "One".to_owned(),
+            description: String::new(),
+            entitlements: latchkey_entitlement::Scope::parse("ad_free").unwrap(),
+            sites: latchkey_entitlement::Sites::All,
+            prices: vec![
+                price(1, "eur", Needs::default()),
+                price(2, "eur", Needs::default()),
+                price(3, "usd", Needs::default()),
+                price(4, "eur", said),
+            ],
+        };
+        let plans = [plan];
+        let found: Vec<&str> = choices(&own(), &plans)
+            .iter()
+            .map(|(_, price, _)| price.id.as_str())
+            .collect();
+        assert_eq!(found, ["prc_2"]);
+    }
+}

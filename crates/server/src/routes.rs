@@ -9,6 +9,7 @@ mod account_prove;
 mod account_subscription;
 mod assets;
 mod checkout;
+mod checkout_offer;
 mod comments;
 mod devices;
 mod edge_bundle;
