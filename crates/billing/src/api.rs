@@ -7,9 +7,12 @@ use latchkey_entitlement::{AccountId, EventId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    change::{ChangePreview, PriceChange},
     envelope::EventEnvelope,
+    offer::CheckoutTerms,
     payment::{InvoicePayment, Refund},
     plan::{Currency, Interval},
+    promotion::PromotionCode,
     stripe::{CheckoutSession, CustomerState, Invoice, Price, Subscription},
 };
 
@@ -75,8 +78,10 @@ pub struct NewCheckout {
     pub account: AccountId,
     /// Our record of the attempt; goes into the metadata.
     pub attempt: EventId,
-    /// `price_…`.
+    /// `price_…`; not looked at where the terms have an amount of the reader's choice.
     pub price: String,
+    /// Trial, reductions, currency.
+    pub terms: CheckoutTerms,
     /// Where Stripe sends the reader after paying; may hold `{CHECKOUT_SESSION_ID}`.
     pub success_url: String,
     /// Where Stripe sends a reader who turns back.
@@ -140,6 +145,8 @@ pub enum SubscriptionChange {
         /// `price_…`.
         price: String,
     },
+    /// The same, charged at once as it was shown before.
+    PriceAsShown(PriceChange),
 }
 
 /// Part of a list.
@@ -269,6 +276,12 @@ pub trait Stripe: Send + Sync {
         id: &str,
         change: SubscriptionChange,
     ) -> Result<Subscription, StripeError>;
+
+    /// What a change of price would cost; changes nothing.
+    async fn preview_price_change(&self, change: &PriceChange) -> Result<ChangePreview, StripeError>;
+
+    /// The promotion code of this name, in either case: an active one if there is one, else the newest.
+    async fn promotion_code(&self, code: &str) -> Result<Option<PromotionCode>, StripeError>;
 
     /// Ends a subscription now, without proration; `comment` says why, for whoever looks at it in Stripe. One that has ended already is
     /// [`StripeError::NotFound`]. Without a key, which Stripe takes with a POST alone: ending twice ends once.

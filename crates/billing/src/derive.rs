@@ -215,10 +215,11 @@ fn derive_one(
     }
     let mut bought: BTreeMap<&PlanId, (&Plan, Vec<&SubscriptionItem>)> = BTreeMap::new();
     for item in &subscription.items {
-        match plans
-            .iter()
-            .find(|plan| plan.prices.iter().any(|price| price.stripe_price == item.price_id))
-        {
+        match plans.iter().find(|plan| {
+            plan.prices
+                .iter()
+                .any(|price| price.sold(&item.price_id, &item.product_id))
+        }) {
             Some(plan) if item.quantity > 0 => bought.entry(&plan.id).or_insert((plan, Vec::new())).1.push(item),
             Some(_) => {}
             None => out.foreign.push(Foreign {

@@ -131,9 +131,11 @@ fn only_plan<'a>(subscription: &Subscription, plans: &'a [Plan]) -> Option<&'a P
     }
     let mut found: Option<&PlanId> = None;
     for item in &subscription.items {
-        let plan = plans
-            .iter()
-            .find(|plan| plan.prices.iter().any(|price| price.stripe_price == item.price_id))?;
+        let plan = plans.iter().find(|plan| {
+            plan.prices
+                .iter()
+                .any(|price| price.sold(&item.price_id, &item.product_id))
+        })?;
         if item.quantity == 0 || found.is_some_and(|known| *known != plan.id) {
             return None;
         }

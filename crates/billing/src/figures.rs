@@ -201,11 +201,12 @@ impl<'a> Books<'a> {
                     .lines(invoice)
                     .filter(|(line, _)| line.period_start <= moment && moment < line.period_end);
                 let (credits, charges): (Vec<_>, Vec<_>) = current.partition(|(line, _)| line.amount_minor < 0);
-                for (_, price) in credits {
-                    in_force.remove(price.stripe_price.as_str());
+                for (line, _) in credits {
+                    in_force.remove(line.price_id.as_deref().unwrap_or_default());
                 }
                 for (line, price) in charges {
-                    in_force.insert(&price.stripe_price, (monthly(line, price), &invoice.currency));
+                    let id = line.price_id.as_deref().unwrap_or_default();
+                    in_force.insert(id, (monthly(line, price), &invoice.currency));
                 }
             }
             for (minor, currency) in in_force.into_values().filter(|(minor, _)| *minor > 0) {
@@ -235,13 +236,14 @@ impl<'a> Books<'a> {
     ) -> impl Iterator<Item = (&'b crate::papers::InvoiceLine, &'b PlanPrice)> {
         invoice.papers.lines.iter().filter_map(|line| {
             let id = line.price_id.as_ref()?;
+            let product = line.product_id.as_deref().unwrap_or_default();
             let plans = self
                 .plans
                 .iter()
                 .filter(|plan| self.plan.as_ref().is_none_or(|own| *own == plan.id));
             let price = plans
                 .flat_map(|plan| &plan.prices)
-                .find(|price| price.stripe_price == *id)?;
+                .find(|price| price.sold(id, product))?;
             Some((line, price))
         })
     }
@@ -256,7 +258,7 @@ impl<'a> Books<'a> {
             subscription
                 .items
                 .iter()
-                .any(|item| item.price_id == price.stripe_price)
+                .any(|item| price.sold(&item.price_id, &item.product_id))
         })
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     derive::DerivePolicy,
     next::Next,
+    offer::Renewal,
     plan::{Interval, Plan, PlanPrice},
     stripe::{CustomerState, Invoice, Subscription, SubscriptionStatus},
 };
@@ -151,6 +152,10 @@ pub fn notices(
             subscription,
             plan,
             price,
+            renews_at: Renewal::of(subscription, plans).map_or_else(
+                || (price.amount_minor, price.currency.to_string()),
+                |renewal| (renewal.amount_minor, renewal.currency),
+            ),
         };
         all.extend(own.renewal_ahead(policy));
         all.extend(own.trial_ending(policy));
@@ -174,7 +179,7 @@ fn sold<'a>(subscription: &Subscription, plans: &'a [Plan]) -> Option<(&'a Plan,
     subscription.items.iter().find_map(|item| {
         plans.iter().find_map(|plan| {
             let mut prices = plan.prices.iter();
-            Some((plan, prices.find(|price| price.stripe_price == item.price_id)?))
+            Some((plan, prices.find(|price| price.sold(&item.price_id, &item.product_id))?))
         })
     })
 }
@@ -184,13 +189,15 @@ struct Own<'a> {
     subscription: &'a Subscription,
     plan: &'a Plan,
     price: &'a PlanPrice,
+    /// What is charged next, in minor units, and in which currency.
+    renews_at: (i64, String),
 }
 
 impl Own<'_> {
     fn facts(&self) -> NoticeFacts {
         NoticeFacts {
             plan: Some(self.plan.name.clone()),
-            amount: Some((self.price.amount_minor, self.price.currency.to_string())),
+            amount: Some(self.renews_at.clone()),
             card: self.subscription.default_payment_method.clone(),
             ..NoticeFacts::default()
         }

@@ -23,6 +23,9 @@ pub struct InvoiceLine {
     pub period_end: Timestamp,
     /// `price_…`.
     pub price_id: Option<String>,
+    /// `prod_…`.
+    #[serde(default)]
+    pub product_id: Option<String>,
     /// How many.
     pub quantity: u64,
     /// `sub_…`, if it bills one.
@@ -140,6 +143,7 @@ fn parse_line(it: &Reader<'_>) -> Result<InvoiceLine, ParseError> {
             Some(price) => Some(price),
             None => it.opt_id("price")?,
         },
+        product_id: it.opt_id("pricing.price_details.product")?,
         quantity: u64::try_from(it.opt_int("quantity")?.unwrap_or(1)).unwrap_or(0),
         subscription: match it.opt_id(&format!("{of_item}.subscription"))? {
             Some(subscription) => Some(subscription),

@@ -1,5 +1,7 @@
 //! Reads Stripe's JSON: only the fields that are used, with an error that names the field. Unknown fields are ignored.
 
+mod pricing;
+
 use std::collections::BTreeMap;
 
 use latchkey_entitlement::Timestamp;
@@ -10,10 +12,12 @@ use crate::{
     api::Page,
     papers,
     stripe::{
-        CheckoutSession, Customer, Invoice, Price, Product, SessionLine, Subscription, SubscriptionItem,
+        CheckoutSession, Customer, Invoice, ItemPrice, Price, Product, SessionLine, Subscription, SubscriptionItem,
         SubscriptionStatus,
     },
 };
+
+pub use pricing::{parse_change_preview, parse_coupon, parse_promotion_code};
 
 /// A JSON object that lacks what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -160,6 +164,7 @@ pub fn parse_subscription(json: &Value) -> Result<Subscription, ParseError> {
         .map(|line| parse_item(&it, line))
         .collect::<Result<_, _>>()?;
     let created = it.time("created")?;
+    let (discounts, unread_discounts) = pricing::parse_discounts(&it)?;
     Ok(Subscription {
         id: it.text("id")?,
         customer: it.id("customer")?,
@@ -179,6 +184,12 @@ pub fn parse_subscription(json: &Value) -> Result<Subscription, ParseError> {
         livemode: it.mode()?,
         default_payment_method: card_in_words(&it),
         card_expires_at: card_expires_at(&it)?,
+        currency: it.opt_text("currency")?.unwrap_or_default().to_ascii_lowercase(),
+        trial_start: it.opt_time("trial_start")?,
+        discounts,
+        unread_discounts,
+        schedule: it.opt_id("schedule")?,
+        pending_update: it.get("pending_update").is_some(),
     })
 }
 
@@ -196,6 +207,7 @@ fn parse_item(subscription: &Reader<'_>, json: &Value) -> Result<SubscriptionIte
         quantity: u64::try_from(quantity).map_err(|_| it.error("quantity", "negative"))?,
         current_period_start: period("current_period_start")?,
         current_period_end: period("current_period_end")?,
+        price: parse_item_price(&it)?,
     })
 }
 
@@ -212,6 +224,21 @@ fn card_expires_at(it: &Reader<'_>) -> Result<Option<Timestamp>, ParseError> {
         Date::from_calendar_date(year, month, 1).ok()
     });
     Ok(first.map(|day| Timestamp::from_seconds(day.midnight().assume_utc().unix_timestamp())))
+}
+
+/// `None` if the price was not given whole, or is not recurring.
+fn parse_item_price(it: &Reader<'_>) -> Result<Option<ItemPrice>, ParseError> {
+    let (Some(currency), Some(interval)) = (it.opt_text("price.currency")?, it.opt_text("price.recurring.interval")?)
+    else {
+        return Ok(None);
+    };
+    let count = it.opt_int("price.recurring.interval_count")?.unwrap_or(1);
+    Ok(Some(ItemPrice {
+        currency: currency.to_ascii_lowercase(),
+        unit_amount_minor: it.opt_int("price.unit_amount")?,
+        interval,
+        interval_count: u32::try_from(count).map_err(|_| it.error("price.recurring.interval_count", "out of range"))?,
+    }))
 }
 
 fn card_in_words(it: &Reader<'_>) -> Option<String> {
@@ -362,7 +389,20 @@ pub fn parse_price(json: &Value) -> Result<Price, ParseError> {
         interval_count: u32::try_from(count).map_err(|_| it.error("recurring.interval_count", "out of range"))?,
         lookup_key: it.opt_text("lookup_key")?,
         livemode: it.mode()?,
+        other_currencies: other_currencies(&it),
     })
+}
+
+/// The fixed amounts of `currency_options` beside the price's own currency.
+fn other_currencies(it: &Reader<'_>) -> BTreeMap<String, i64> {
+    let own = it.get("currency").and_then(Value::as_str).unwrap_or_default();
+    let options = it.get("currency_options").and_then(Value::as_object);
+    options
+        .into_iter()
+        .flatten()
+        .filter(|(code, _)| *code != own)
+        .filter_map(|(code, option)| Some((code.to_ascii_lowercase(), option.get("unit_amount")?.as_i64()?)))
+        .collect()
 }
 
 /// Reads a product.

@@ -5,6 +5,8 @@ use std::fmt;
 use latchkey_entitlement::{PlanId, PriceId, Scope, Sites, Span, Zone};
 use serde::{Deserialize, Serialize};
 
+use crate::terms::PriceTerms;
+
 /// A currency code that is not three letters.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("not a currency: three letters as in ISO 4217, such as `eur`")]
@@ -58,7 +60,7 @@ impl From<Currency> for String {
 }
 
 /// The unit in which a price comes again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interval {
     /// A day.
@@ -66,6 +68,7 @@ pub enum Interval {
     /// A week.
     Week,
     /// A month.
+    #[default]
     Month,
     /// A year.
     Year,
@@ -106,7 +109,7 @@ pub struct Once {
 pub struct PlanPrice {
     /// Our id.
     pub id: PriceId,
-    /// Stripe's id, `price_…`.
+    /// Stripe's id, `price_…`; empty where the reader chooses the amount.
     pub stripe_price: String,
     /// Currency.
     pub currency: Currency,
@@ -119,6 +122,35 @@ pub struct PlanPrice {
     /// If it is paid once: what that gives. `interval` and `interval_count` say nothing then.
     #[serde(default)]
     pub once: Option<Once>,
+    /// Everything else: trial, introduction, who can have it.
+    #[serde(default)]
+    pub terms: PriceTerms,
+}
+
+impl PlanPrice {
+    /// Its amount in a currency, in minor units; `None` if it is not sold in it.
+    pub fn amount_in(&self, currency: &Currency) -> Option<i64> {
+        if self.currency == *currency {
+            return Some(self.amount_minor);
+        }
+        let mut others = self.terms.currencies.iter();
+        others
+            .find(|other| other.currency == *currency)
+            .map(|other| other.amount_minor)
+    }
+
+    /// Every currency that it is sold in, its own first.
+    pub fn currencies(&self) -> impl Iterator<Item = &Currency> {
+        std::iter::once(&self.currency).chain(self.terms.currencies.iter().map(|other| &other.currency))
+    }
+
+    /// Whether a line of a subscription was bought at it: by the price's id, and by the product where the reader chose the amount.
+    pub fn sold(&self, stripe_price: &str, product: &str) -> bool {
+        match &self.terms.chosen {
+            Some(chosen) => chosen.product == product,
+            None => self.stripe_price == stripe_price,
+        }
+    }
 }
 
 /// A plan.

@@ -1,6 +1,11 @@
 //! Whether a price of the configuration is what Stripe would bill.
 
-use crate::{money::format_money, plan::PlanPrice, stripe::Price};
+use crate::{
+    money::format_money,
+    plan::PlanPrice,
+    stripe::{Coupon, Price},
+    terms::Introduction,
+};
 
 /// How a configured price and Stripe's differ.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +27,18 @@ pub enum PriceFault {
         /// What the configuration says.
         wanted: String,
     },
+    /// Stripe has no coupon of this id in the key's mode.
+    #[error("Stripe has no coupon of the introduction's id in {} mode", mode(*.livemode))]
+    NoCoupon {
+        /// The mode that was looked in.
+        livemode: bool,
+    },
+    /// It takes off something else than readers are told, or for another time.
+    #[error("Stripe's coupon takes off something else, or for another time, than the introduction says")]
+    OtherCoupon,
+    /// It has ended or is used up: the payment page would be refused.
+    #[error("the introduction's coupon can no longer be used in Stripe")]
+    DeadCoupon,
 }
 
 const fn mode(livemode: bool) -> &'static str {
@@ -62,10 +79,37 @@ pub fn check_price(wanted: &PlanPrice, found: Option<&Price>, livemode: bool) ->
             },
         });
     }
+    for other in &wanted.terms.currencies {
+        let code = other.currency.as_str();
+        let bills = found.other_currencies.get(code).copied();
+        if bills != Some(other.amount_minor) {
+            return Err(PriceFault::Differs {
+                found: bills.map_or_else(|| format!("nothing in {code}"), |minor| format_money(minor, code)),
+                wanted: format_money(other.amount_minor, code),
+            });
+        }
+    }
     if found.active {
         Ok(())
     } else {
         Err(PriceFault::Inactive)
+    }
+}
+
+/// Compares an introduction with the coupon that Stripe has under its id, in the mode that `livemode` names.
+///
+/// # Errors
+/// The fault to mend first.
+pub fn check_coupon(wanted: &Introduction, found: Option<&Coupon>, livemode: bool) -> Result<(), PriceFault> {
+    let found = found.filter(|coupon| coupon.livemode == livemode);
+    let found = found.ok_or(PriceFault::NoCoupon { livemode })?;
+    if found.reduction != wanted.reduction {
+        return Err(PriceFault::OtherCoupon);
+    }
+    if found.valid {
+        Ok(())
+    } else {
+        Err(PriceFault::DeadCoupon)
     }
 }
 
@@ -80,7 +124,11 @@ fn period(amount: &str, interval: &str, count: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Interval;
+    use crate::{
+        plan::Interval,
+        reduction::{Lasts, Off, Reduction},
+        terms::{CurrencyAmount, PriceTerms},
+    };
 
     fn wanted() -> PlanPrice {
         PlanPrice {
@@ -91,6 +139,7 @@ mod tests {
             interval: Interval::Month,
             interval_count: 1,
             once: None,
+            terms: PriceTerms::default(),
         }
     }
 
@@ -105,7 +154,64 @@ mod tests {
             interval_count: 1,
             lookup_key: None,
             livemode: false,
+            other_currencies: std::collections::BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn an_amount_in_another_currency_is_compared_too() {
+        let mut with_dollars = wanted();
+        with_dollars.terms.currencies.push(CurrencyAmount {
+            currency: "usd".parse().unwrap(),
+            amount_minor: 550,
+        });
+        let differs = |bills: Option<i64>| {
+            let other_currencies = bills.map(|minor| ("usd".to_owned(), minor)).into_iter().collect();
+            let found = Price {
+                other_currencies,
+                ..found()
+            };
+            check_price(&with_dollars, Some(&found), false)
+        };
+        assert_eq!(differs(Some(550)), Ok(()));
+        assert!(matches!(differs(Some(600)), Err(PriceFault::Differs { .. })));
+        assert!(matches!(differs(None), Err(PriceFault::Differs { .. })));
+    }
+
+    #[test]
+    fn an_introduction_is_what_its_coupon_does() {
+        let reduction = |hundredths| Reduction {
+            off: Off::Percent(hundredths),
+            lasts: Lasts::Months(3),
+        };
+        let wanted = Introduction {
+            coupon: "first".to_owned(),
+            reduction: reduction(6_000),
+        };
+        let coupon = |hundredths, valid| Coupon {
+            id: "first".to_owned(),
+            valid,
+            reduction: reduction(hundredths),
+            products: vec![],
+            livemode: false,
+        };
+        assert_eq!(check_coupon(&wanted, Some(&coupon(6_000, true)), false), Ok(()));
+        assert_eq!(
+            check_coupon(&wanted, Some(&coupon(5_000, true)), false),
+            Err(PriceFault::OtherCoupon)
+        );
+        assert_eq!(
+            check_coupon(&wanted, Some(&coupon(6_000, false)), false),
+            Err(PriceFault::DeadCoupon)
+        );
+        assert_eq!(
+            check_coupon(&wanted, None, false),
+            Err(PriceFault::NoCoupon { livemode: false })
+        );
+        assert_eq!(
+            check_coupon(&wanted, Some(&coupon(6_000, true)), true),
+            Err(PriceFault::NoCoupon { livemode: true })
+        );
     }
 
     #[test]

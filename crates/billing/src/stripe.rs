@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::papers::Papers;
 use crate::payment::{Charge, Dispute, Refund};
+use crate::reduction::Reduction;
 
 /// Name in Stripe metadata under which a purchase carries our account id.
 pub const ACCOUNT_KEY: &str = "latchkey_account";
@@ -14,10 +15,11 @@ pub const ACCOUNT_KEY: &str = "latchkey_account";
 pub const ATTEMPT_KEY: &str = "latchkey_attempt";
 
 /// State of a subscription, in Stripe's words.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum SubscriptionStatus {
     /// The first payment is open.
+    #[default]
     Incomplete,
     /// The first payment was never made; terminal.
     IncompleteExpired,
@@ -92,8 +94,39 @@ impl fmt::Display for SubscriptionStatus {
     }
 }
 
-/// One line of a subscription.
+/// The price of a line, as it was read with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemPrice {
+    /// Lower-case ISO 4217: the price's own, which need not be the subscription's where a price has several.
+    pub currency: String,
+    /// Amount in minor units; `None` if tiered, or a fraction of a minor unit.
+    pub unit_amount_minor: Option<i64>,
+    /// `day`, `week`, `month`, `year`.
+    pub interval: String,
+    /// Intervals between payments.
+    pub interval_count: u32,
+}
+
+/// A reduction that holds for a subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discount {
+    /// The coupon's id.
+    pub coupon: String,
+    /// What it does.
+    pub reduction: Reduction,
+    /// First moment at which it does not hold any more.
+    pub end: Option<Timestamp>,
+}
+
+impl Discount {
+    /// Whether it reduces a payment that is due at `at`, which is not the first one.
+    pub fn holds_at(&self, at: Timestamp) -> bool {
+        self.reduction.lasts != crate::reduction::Lasts::Once && self.end.is_none_or(|end| at < end)
+    }
+}
+
+/// One line of a subscription.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubscriptionItem {
     /// `si_…`.
     pub id: String,
@@ -107,10 +140,13 @@ pub struct SubscriptionItem {
     pub current_period_start: Timestamp,
     /// End of that period.
     pub current_period_end: Timestamp,
+    /// What the price is, where it was read.
+    #[serde(default)]
+    pub price: Option<ItemPrice>,
 }
 
 /// A subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// `sub_…`.
     pub id: String,
@@ -149,6 +185,31 @@ pub struct Subscription {
     /// The first moment (UTC) at which that card is no longer good.
     #[serde(default)]
     pub card_expires_at: Option<Timestamp>,
+    /// Lower-case ISO 4217; every price of the subscription is billed in it. Empty where it was not read.
+    #[serde(default)]
+    pub currency: String,
+    /// Beginning of the trial.
+    #[serde(default)]
+    pub trial_start: Option<Timestamp>,
+    /// Reductions of the whole subscription.
+    #[serde(default)]
+    pub discounts: Vec<Discount>,
+    /// Whether there are reductions that were not read.
+    #[serde(default)]
+    pub unread_discounts: bool,
+    /// `sub_sched_…` of the schedule that it follows.
+    #[serde(default)]
+    pub schedule: Option<String>,
+    /// Whether a change waits for its payment.
+    #[serde(default)]
+    pub pending_update: bool,
+}
+
+impl Subscription {
+    /// Whether it binds its customer to its currency: Stripe gives a customer no second currency while one is in force.
+    pub const fn binds_currency(&self) -> bool {
+        !self.status.is_terminal()
+    }
 }
 
 /// One line of a Checkout session.
@@ -209,7 +270,7 @@ impl CheckoutSession {
 }
 
 /// A price.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     /// `price_…`.
     pub id: String,
@@ -227,6 +288,24 @@ pub struct Price {
     pub interval_count: u32,
     /// Stable name given by us.
     pub lookup_key: Option<String>,
+    /// Live or test mode.
+    pub livemode: bool,
+    /// Amounts in other currencies, by lower-case code, in minor units; empty if they were not read.
+    #[serde(default)]
+    pub other_currencies: BTreeMap<String, i64>,
+}
+
+/// A coupon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coupon {
+    /// Its id.
+    pub id: String,
+    /// Whether it can still be used.
+    pub valid: bool,
+    /// What it does.
+    pub reduction: Reduction,
+    /// The products that it is for; empty is all, or that they were not read.
+    pub products: Vec<String>,
     /// Live or test mode.
     pub livemode: bool,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_billing::{
-    CheckoutSession, Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Once, Plan, PlanPrice,
+    CheckoutSession, Currency, CustomerState, DerivePolicy, Interval, Invoice, Next, Once, Plan, PlanPrice, PriceTerms,
     SessionLine, Subscription, SubscriptionItem, SubscriptionStatus, derive,
 };
 use latchkey_entitlement::{
@@ -35,6 +35,7 @@ fn plan(id: &str, price: &str) -> Plan {
             interval: Interval::Month,
             interval_count: 1,
             once: None,
+            terms: PriceTerms::default(),
         }],
     }
 }
@@ -47,6 +48,7 @@ fn item(id: &str, price: &str, end: Timestamp) -> SubscriptionItem {
         quantity: 1,
         current_period_start: START,
         current_period_end: end,
+        price: None,
     }
 }
 
@@ -69,7 +71,7 @@ fn subscription(id: &str, status: &str) -> Subscription {
         metadata: BTreeMap::new(),
         livemode: false,
         default_payment_method: None,
-        card_expires_at: None,
+        ..Subscription::default()
     }
 }
 

@@ -75,6 +75,7 @@ fn subscription(status: SubscriptionStatus, period_end: Timestamp) -> Subscripti
         customer: "cus_1".to_owned(),
         status,
         items: vec![SubscriptionItem {
+            price: None,
             id: "si_1".to_owned(),
             price_id: "price_1".to_owned(),
             product_id: "prod_1".to_owned(),
@@ -95,7 +96,7 @@ fn subscription(status: SubscriptionStatus, period_end: Timestamp) -> Subscripti
         metadata: BTreeMap::new(),
         livemode: false,
         default_payment_method: None,
-        card_expires_at: None,
+        ..Subscription::default()
     }
 }
 

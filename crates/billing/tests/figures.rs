@@ -16,6 +16,7 @@ const MONTH: i64 = 30 * DAY;
 
 fn price(id: &str, amount_minor: i64, interval: Interval, interval_count: u32) -> PlanPrice {
     PlanPrice {
+        terms: latchkey_billing::PriceTerms::default(),
         id: PriceId::parse(&format!("prc_{id}")).unwrap(),
         stripe_price: format!("price_{id}"),
         currency: Currency::parse("eur").unwrap(),
@@ -55,6 +56,7 @@ fn subscription(id: &str, price: &str, created: Timestamp) -> Subscription {
         customer: "cus_1".to_owned(),
         status: SubscriptionStatus::Active,
         items: vec![SubscriptionItem {
+            price: None,
             id: format!("si_{id}"),
             price_id: format!("price_{price}"),
             product_id: "prod_1".to_owned(),
@@ -75,7 +77,7 @@ fn subscription(id: &str, price: &str, created: Timestamp) -> Subscription {
         metadata: std::collections::BTreeMap::new(),
         livemode: true,
         default_payment_method: None,
-        card_expires_at: None,
+        ..Subscription::default()
     }
 }
 

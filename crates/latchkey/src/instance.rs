@@ -186,6 +186,7 @@ fn plan(section: &PlanSection, zone: &Zone) -> Plan {
             span,
             zone: zone.clone(),
         }),
+        terms: price.terms(),
     });
     Plan {
         id: section.id.clone(),

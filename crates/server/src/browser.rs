@@ -15,8 +15,11 @@ pub(crate) const ATTEMPT: &str = "latchkey_attempt";
 /// A random value that only this browser knows: forms and typed codes are bound to it.
 pub(crate) const BROWSER: &str = "latchkey_browser";
 
+/// The currency that was chosen on the support page.
+pub(crate) const CURRENCY: &str = "latchkey_currency";
+
 /// How long the browser's own cookie lasts, in seconds.
-const BROWSER_SECONDS: i64 = 365 * 24 * 60 * 60;
+pub(crate) const BROWSER_SECONDS: i64 = 365 * 24 * 60 * 60;
 /// How long a Checkout may take until the return no longer signs in, in seconds.
 pub(crate) const ATTEMPT_SECONDS: i64 = 24 * 60 * 60;
 
@@ -34,6 +37,10 @@ pub(crate) struct Browser {
     pub(crate) attempt: Option<String>,
     /// What the browser says of itself.
     pub(crate) user_agent: String,
+    /// The languages that it asks for.
+    pub(crate) languages: String,
+    /// The currency that was chosen before.
+    pub(crate) currency: Option<String>,
 }
 
 impl Browser {
@@ -41,17 +48,19 @@ impl Browser {
         let https = app.config.is_https();
         let find = |name| cookie(headers, &full_name(https, name));
         let kept = find(BROWSER);
+        let header = |name| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
         Self {
             https,
             fresh: kept.is_none(),
             secret: kept.unwrap_or_else(|| secrets::encode(&app.ids.secret())),
             account: find(ACCOUNT),
             attempt: find(ATTEMPT),
-            user_agent: headers
-                .get(header::USER_AGENT)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-                .to_owned(),
+            user_agent: header(header::USER_AGENT),
+            languages: header(header::ACCEPT_LANGUAGE),
+            currency: find(CURRENCY),
         }
     }
 
@@ -202,7 +211,7 @@ impl SetCookies {
         let secure = if https { "; Secure" } else { "" };
         let name = full_name(https, name);
         let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
-        // Values are base64url or empty, so this never fails; if it did, no cookie is the safe answer.
+        // Values are base64url, a currency or empty, so this never fails; if it did, no cookie is the safe answer.
         self.0.extend(HeaderValue::from_str(&text));
     }
 }

@@ -5,7 +5,9 @@
 //! account of where a request came from.
 
 mod browser;
+mod buyer;
 mod config;
+mod currency;
 mod deliveries;
 mod doubles;
 mod effects;

@@ -3,12 +3,14 @@
 mod account;
 mod account_continue;
 mod account_enter;
+mod account_plan;
 mod account_portal;
 mod account_prove;
 mod account_subscription;
 mod assets;
 mod cancel;
 mod checkout;
+mod checkout_offer;
 mod comments;
 mod devices;
 mod edge_bundle;
@@ -65,6 +67,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/account", get(account::show))
         .route("/account/continue", get(account_continue::onward))
         .route("/account/enter", get(account_enter::give_code))
+        .route("/account/plan", get(account_plan::show).post(account_plan::preview))
+        .route("/account/plan/confirm", post(account_plan::confirm))
         .route("/account/portal", post(account_portal::open))
         .route("/account/prove", post(account_prove::ask))
         .route("/account/subscription", post(account_subscription::change))

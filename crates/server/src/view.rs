@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use latchkey_billing::{Interval, PlanPrice, format_money};
+use latchkey_billing::{Plan, PlanPrice, Renewal, Subscription, format_money, period};
 use latchkey_entitlement::Timestamp;
 
 use crate::{Problem, browser::Browser, server::App};
@@ -81,36 +81,24 @@ pub(crate) fn masked(email: &str) -> String {
     format!("{first}…@{start}…{end}.{rest}")
 }
 
+/// What a subscription renews at, as far as it was read; else the listed price.
+pub(crate) fn paid(own: &Subscription, listed: &PlanPrice, plans: &[Plan]) -> String {
+    Renewal::of(own, plans).map_or_else(
+        || price(listed),
+        |renewal| {
+            let amount = format_money(renewal.amount_minor, &renewal.currency);
+            format!("{amount} {}", period::per(renewal.interval, renewal.interval_count))
+        },
+    )
+}
+
 /// `€4.00 a month`, or `€2.00` for what is paid once.
 pub(crate) fn price(price: &PlanPrice) -> String {
     let amount = format_money(price.amount_minor, price.currency.as_str());
     if price.once.is_some() {
         return amount;
     }
-    let unit = match price.interval {
-        Interval::Day => "day",
-        Interval::Week => "week",
-        Interval::Month => "month",
-        Interval::Year => "year",
-    };
-    match price.interval_count {
-        1 => format!("{amount} a {unit}"),
-        count => format!("{amount} every {count} {unit}s"),
-    }
-}
-
-/// `monthly`, or how often it is paid otherwise.
-pub(crate) fn rhythm(price: &PlanPrice) -> String {
-    match (price.interval, price.interval_count) {
-        (Interval::Day, 1) => "daily".to_owned(),
-        (Interval::Week, 1) => "weekly".to_owned(),
-        (Interval::Month, 1) => "monthly".to_owned(),
-        (Interval::Year, 1) => "yearly".to_owned(),
-        (Interval::Month, count) => format!("every {count} months"),
-        (Interval::Year, count) => format!("every {count} years"),
-        (Interval::Week, count) => format!("every {count} weeks"),
-        (Interval::Day, count) => format!("every {count} days"),
-    }
+    format!("{amount} {}", period::per(price.interval, price.interval_count))
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ impl Store {
             (LOGINS, KEEP_LOGINS),
             (LEAVE_LINKS, KEEP_LOGINS),
             (ATTEMPTS, KEEP_ATTEMPTS),
+            (OFFERS, KEEP_ATTEMPTS),
+            (PRICE_CHANGES, KEEP_ATTEMPTS),
             (EVENTS, KEEP_EVENTS),
             (EFFECTS, KEEP_EFFECTS),
             (SESSIONS, KEEP_SESSIONS),
@@ -48,6 +50,9 @@ crate::statements! {
     LOGINS = "DELETE FROM login WHERE id IN (SELECT id FROM login WHERE expires_at <= $1 LIMIT $2)";
     LEAVE_LINKS = "DELETE FROM leave_link WHERE link_hash IN (SELECT link_hash FROM leave_link WHERE expires_at <= $1 LIMIT $2)";
     ATTEMPTS = "DELETE FROM attempt WHERE id IN (SELECT id FROM attempt WHERE created_at <= $1 LIMIT $2)";
+    /// Those that led to nothing.
+    OFFERS = "DELETE FROM offer WHERE id IN (SELECT id FROM offer WHERE accepted_at IS NULL AND created_at <= $1 LIMIT $2)";
+    PRICE_CHANGES = "DELETE FROM price_change WHERE id IN (SELECT id FROM price_change WHERE created_at <= $1 LIMIT $2)";
     EVENTS = "DELETE FROM stripe_event WHERE id IN (SELECT id FROM stripe_event WHERE state = 'done' AND done_at <= $1 LIMIT $2)";
     EFFECTS = "DELETE FROM outbox_effect WHERE id IN (SELECT id FROM outbox_effect WHERE state = 'done' AND done_at <= $1 LIMIT $2)";
     /// Not those that others were made from and that are still kept.

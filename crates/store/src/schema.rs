@@ -40,6 +40,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0008_revocation_session.sql"),
     },
     Migration {
+        version: 10,
+        sql: include_str!("../../../migrations/0010_prices.sql"),
+    },
+    Migration {
         version: 11,
         sql: include_str!("../../../migrations/0011_invoice.sql"),
     },

@@ -12,6 +12,7 @@ use crate::{
     database::{link::Link, row::Row, value::args},
     grant::{self, Recorded},
     inbox, invoice, notice,
+    offer::{self, TrialUse},
     outbox::{self, NewEffect},
 };
 
@@ -48,6 +49,10 @@ pub struct SyncCommit {
     pub effects: Vec<NewEffect>,
     /// Whether the customer was deleted in Stripe, which is for ever.
     pub deleted: bool,
+    /// Offers that are in force, each with its subscription.
+    pub offers: Vec<(EventId, String)>,
+    /// Trials that were begun.
+    pub trials: Vec<TrialUse>,
 }
 
 /// A subscription as Stripe told it last.
@@ -143,6 +148,8 @@ impl Store {
         }
         write_alerts(&mut link, &commit).await?;
         notice::plan(&mut link, &commit).await?;
+        let (offers, trials) = (&commit.offers, &commit.trials);
+        offer::note(&mut link, &commit.account, commit.livemode, offers, trials, commit.now).await?;
         inbox::done(&mut link, &commit.events_done, commit.now).await?;
         for effect in &commit.effects {
             outbox::add_new(&mut link, effect, commit.now).await?;

@@ -5,10 +5,10 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::HeaderValue;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Clock, CustomerState, EventEnvelope, IdempotencyKey, Interval, Invoice,
-    InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, ParseError, Price, Refund, Stripe,
-    StripeError, Subscription, SubscriptionChange, SubscriptionStatus, parse_customer, parse_invoice, parse_page,
-    parse_price, parse_session, parse_subscription,
+    ACCOUNT_KEY, ATTEMPT_KEY, ChangePreview, CheckoutSession, Clock, CustomerState, EventEnvelope, IdempotencyKey,
+    Interval, Invoice, InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, ParseError, Price,
+    PriceChange, PromotionCode, Refund, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionStatus,
+    parse_customer, parse_invoice, parse_page, parse_price, parse_session, parse_subscription,
 };
 use serde_json::Value;
 use stripe_billing::{billing_portal_session as portal, invoice, subscription as sub};
@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use crate::{
+    selling,
     transport::{Jitter, MAX_CONCURRENT_CALLS, Transport},
     wire::{Https, Wire},
 };
@@ -223,7 +224,10 @@ impl Gateway {
                 .customer(customer)
                 .status(sub::ListSubscriptionStatus::All)
                 .limit(PAGE)
-                .expand(vec!["data.default_payment_method".to_owned()]);
+                .expand(vec![
+                    "data.default_payment_method".to_owned(),
+                    "data.discounts.source.coupon".to_owned(),
+                ]);
             match after {
                 Some(after) => list.starting_after(after).build(),
                 None => list.build(),
@@ -359,28 +363,11 @@ impl Stripe for Gateway {
             (ACCOUNT_KEY.to_owned(), new.account.to_string()),
             (ATTEMPT_KEY.to_owned(), new.attempt.to_string()),
         ]);
-        let mut line = checkout::CreateCheckoutSessionLineItems::new();
-        line.price = Some(new.price.clone());
-        line.quantity = Some(1);
-        // Stripe does not copy a session's metadata to its subscription or payment.
-        let request = if new.once {
-            let mut payment = checkout::CreateCheckoutSessionPaymentIntentData::new();
-            payment.metadata = Some(metadata.clone());
-            checkout::CreateCheckoutSession::new()
-                .mode(CheckoutSessionMode::Payment)
-                .payment_intent_data(payment)
-        } else {
-            let mut subscription = checkout::CreateCheckoutSessionSubscriptionData::new();
-            subscription.metadata = Some(metadata.clone());
-            checkout::CreateCheckoutSession::new()
-                .mode(CheckoutSessionMode::Subscription)
-                .subscription_data(subscription)
-        };
-        let mut request = request
+        let mut request = checkout::CreateCheckoutSession::new()
             .customer(&new.customer)
             .client_reference_id(new.account.as_str())
-            .line_items(vec![line])
-            .metadata(metadata)
+            .line_items(vec![selling::line(&new.price, &new.terms)?])
+            .metadata(metadata.clone())
             .success_url(&new.success_url)
             .cancel_url(&new.cancel_url);
         if let Some(Ok(locale)) = new
@@ -390,6 +377,18 @@ impl Stripe for Gateway {
         {
             request = request.locale(locale);
         }
+        // Stripe does not copy a session's metadata to its subscription or payment.
+        let request = if new.once {
+            let mut payment = checkout::CreateCheckoutSessionPaymentIntentData::new();
+            payment.metadata = Some(metadata);
+            let request = request.mode(CheckoutSessionMode::Payment).payment_intent_data(payment);
+            selling::once_with_terms(request, &new.terms)?
+        } else {
+            let mut subscription = checkout::CreateCheckoutSessionSubscriptionData::new();
+            subscription.metadata = Some(metadata);
+            let request = request.mode(CheckoutSessionMode::Subscription);
+            selling::with_terms(request, subscription, &new.terms)?
+        };
         Ok(parse_session(&self.post(request.build(), key).await?)?)
     }
 
@@ -429,6 +428,7 @@ impl Stripe for Gateway {
         let request = sub::UpdateSubscription::new(checked(id)?);
         let request = match change {
             SubscriptionChange::CancelAtPeriodEnd(end) => request.cancel_at_period_end(end),
+            SubscriptionChange::PriceAsShown(change) => selling::change(checked(id)?, change),
             SubscriptionChange::Price { item, price } => {
                 let mut line = sub::UpdateSubscriptionItems::new();
                 line.id = Some(item);
@@ -460,6 +460,14 @@ impl Stripe for Gateway {
 
     async fn customer_of(&self, object: &str) -> Result<Option<String>, StripeError> {
         self.owner(object).await
+    }
+
+    async fn preview_price_change(&self, change: &PriceChange) -> Result<ChangePreview, StripeError> {
+        self.preview(change).await
+    }
+
+    async fn promotion_code(&self, code: &str) -> Result<Option<PromotionCode>, StripeError> {
+        self.find_promotion_code(code).await
     }
 
     async fn list_prices(&self) -> Result<Vec<Price>, StripeError> {
@@ -531,10 +539,7 @@ impl Stripe for Gateway {
     }
 
     async fn create_price(&self, key: &IdempotencyKey, new: &NewPrice) -> Result<String, StripeError> {
-        let wrong = |_| StripeError::Malformed {
-            what: format!("the currency {}", new.currency),
-        };
-        let currency: stripe_types::Currency = new.currency.as_str().parse().map_err(wrong)?;
+        let currency = selling::currency(&new.currency)?;
         let mut recurring = price::CreatePriceRecurring::new(match new.interval {
             Interval::Day => price::CreatePriceRecurringInterval::Day,
             Interval::Week => price::CreatePriceRecurringInterval::Week,

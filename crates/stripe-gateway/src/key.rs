@@ -54,7 +54,14 @@ impl Gateway {
     pub async fn price(&self, id: &str) -> Result<Option<Price>, StripeError> {
         // What cannot be an id is none.
         let Ok(id) = checked(id) else { return Ok(None) };
-        match self.get(price::RetrievePrice::new(id).build()).await {
+        match self
+            .get(
+                price::RetrievePrice::new(id)
+                    .expand(vec!["currency_options".to_owned()])
+                    .build(),
+            )
+            .await
+        {
             Ok(json) => Ok(Some(parse_price(&json)?)),
             Err(StripeError::NotFound) => Ok(None),
             Err(error) => Err(error),

@@ -9,6 +9,7 @@ mod gateway;
 mod key;
 mod money;
 mod recording;
+mod selling;
 mod setup;
 mod transport;
 mod wire;

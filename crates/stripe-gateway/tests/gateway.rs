@@ -16,8 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use latchkey_billing::{
-    AccountId, Clock, EventId, IdempotencyKey, Interval, NewCheckout, NewCustomer, NewPrice, NewRefund, RefundReason,
-    Stripe, StripeError, SubscriptionChange, Timestamp,
+    AccountId, CheckoutTerms, Clock, EventId, IdempotencyKey, Interval, NewCheckout, NewCustomer, NewPrice, NewRefund,
+    RefundReason, Stripe, StripeError, SubscriptionChange, Timestamp,
 };
 use latchkey_stripe_gateway::{Config, ConfigError, Gateway, MAX_SESSION_PAGES, SecretKey};
 
@@ -134,6 +134,7 @@ async fn a_checkout_is_sent_as_a_form_bound_to_the_account() {
         account: AccountId::parse("acc_1").unwrap(),
         attempt: EventId::parse("evt_1").unwrap(),
         price: "price_1".to_owned(),
+        terms: CheckoutTerms::default(),
         success_url: "https://a.example/return?session_id={CHECKOUT_SESSION_ID}".to_owned(),
         cancel_url: "https://a.example/support".to_owned(),
         locale: Some("de".to_owned()),
@@ -366,8 +367,8 @@ async fn what_a_key_can_see_is_read_and_nothing_is_changed() {
             "GET /v1/prices?limit=1",
             "GET /v1/account",
             "GET /v1/account",
-            "GET /v1/prices/price_1",
-            "GET /v1/prices/price_2",
+            "GET /v1/prices/price_1?expand[0]=currency_options",
+            "GET /v1/prices/price_2?expand[0]=currency_options",
         ]
     );
 }
@@ -597,6 +598,7 @@ async fn every_invoice_of_the_running_period_is_read_however_many_there_are() {
 async fn what_is_paid_once_is_sent_as_a_payment_without_an_interval() {
     let (gateway, script) = world(vec![answer(200, SESSION), answer(200, r#"{"id":"price_9"}"#)]).await;
     let new = NewCheckout {
+        terms: CheckoutTerms::default(),
         customer: "cus_1".to_owned(),
         account: AccountId::parse("acc_1").unwrap(),
         attempt: EventId::parse("evt_1").unwrap(),

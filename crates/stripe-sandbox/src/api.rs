@@ -21,8 +21,8 @@ use crate::params::Params;
 use crate::sandbox::Sandbox;
 use crate::state::State;
 use crate::{
-    account, card, card_attach, charge, checkout_api, credit_note, customer, dispute, endpoint, expand, intent,
-    invoice_api, portal, portal_configuration, price, product, refund, subscription_api,
+    account, card, card_attach, charge, checkout_api, coupon, credit_note, customer, dispute, endpoint, expand, intent,
+    invoice_api, portal, portal_configuration, preview, price, product, promotion_code, refund, subscription_api,
 };
 
 /// The name of the major release that [`API_VERSION`] belongs to.
@@ -275,6 +275,7 @@ impl State {
         let known = match (incoming.method, segments.as_slice()) {
             ("GET", ["v1", rest @ ..]) => read(self, p, rest),
             ("POST", ["v1", rest @ ..]) => write(self, p, rest),
+            ("DELETE", ["v1", "coupons", id]) => Some(coupon::delete(self, p, id)),
             ("DELETE", ["v1", "customers", id]) => Some(customer::delete(self, p, id)),
             ("DELETE", ["v1", "subscriptions", id]) => Some(subscription_api::cancel(self, p, id)),
             ("DELETE", ["v1", "webhook_endpoints", id]) => Some(endpoint::delete(self, p, id)),
@@ -298,6 +299,10 @@ fn read(state: &State, p: &Params, path: &[&str]) -> Option<ApiResult> {
         ["products", id] => product::get(state, p, id),
         ["prices"] => price::list(state, p),
         ["prices", id] => price::get(state, p, id),
+        ["coupons"] => coupon::list(state, p),
+        ["coupons", id] => coupon::get(state, p, id),
+        ["promotion_codes"] => promotion_code::list(state, p),
+        ["promotion_codes", id] => promotion_code::get(state, p, id),
         ["checkout", "sessions"] => checkout_api::list(state, p),
         ["checkout", "sessions", id] => checkout_api::get(state, p, id),
         ["checkout", "sessions", id, "line_items"] => checkout_api::line_items(state, p, id),
@@ -339,6 +344,10 @@ fn write(state: &mut State, p: &Params, path: &[&str]) -> Option<ApiResult> {
         ["products", id] => product::update(state, p, id),
         ["prices"] => price::create(state, p),
         ["prices", id] => price::update(state, p, id),
+        ["coupons"] => coupon::create(state, p),
+        ["promotion_codes"] => promotion_code::create(state, p),
+        ["promotion_codes", id] => promotion_code::update(state, p, id),
+        ["invoices", "create_preview"] => preview::create(state, p),
         ["checkout", "sessions"] => checkout_api::create(state, p),
         ["checkout", "sessions", id, "expire"] => checkout_api::expire(state, p, id),
         ["subscriptions"] => subscription_api::create(state, p),

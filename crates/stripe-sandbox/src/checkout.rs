@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::debit::Debit;
+use crate::discount::Chosen;
 use crate::list;
 use crate::params::Metadata;
 use crate::state::State;
@@ -51,6 +52,17 @@ pub(crate) struct Session {
     pub(crate) amount_total: i64,
     pub(crate) locale: Option<String>,
     pub(crate) allow_promotion_codes: Option<bool>,
+    #[serde(default)]
+    pub(crate) discount: Option<Chosen>,
+    /// What the discount takes off the first payment.
+    #[serde(default)]
+    pub(crate) amount_discount: i64,
+    /// Whether the page does without a card where nothing is due.
+    #[serde(default)]
+    pub(crate) card_if_required: bool,
+    /// What becomes of a trial that ends without a card.
+    #[serde(default)]
+    pub(crate) missing_payment_method: Option<String>,
     pub(crate) success_url: String,
     pub(crate) cancel_url: Option<String>,
     pub(crate) subscription: Option<String>,
@@ -107,7 +119,7 @@ impl Session {
             "adaptive_pricing": null,
             "after_expiration": null,
             "allow_promotion_codes": self.allow_promotion_codes,
-            "amount_subtotal": self.amount_total,
+            "amount_subtotal": self.amount_total + self.amount_discount,
             "amount_total": self.amount_total,
             "automatic_tax": { "enabled": false, "liability": null, "provider": null, "status": null },
             "billing_address_collection": null,
@@ -132,7 +144,7 @@ impl Session {
             "customer_creation": if subscription_mode { Value::Null } else { json!("always") },
             "customer_details": self.details(state),
             "customer_email": self.customer_email,
-            "discounts": [],
+            "discounts": self.discount.iter().map(|one| json!({ "coupon": one.coupon, "promotion_code": one.promotion_code })).collect::<Vec<_>>(),
             "expires_at": self.expires_at,
             "integration_identifier": null,
             "invoice": self.invoice,
@@ -158,7 +170,7 @@ impl Session {
             "origin_context": null,
             "payment_intent": if subscription_mode { None } else { self.intent.clone() },
             "payment_link": null,
-            "payment_method_collection": if subscription_mode { "always" } else { "if_required" },
+            "payment_method_collection": if subscription_mode && !self.card_if_required { "always" } else { "if_required" },
             "payment_method_configuration_details": null,
             "payment_method_options": { "card": { "request_three_d_secure": "automatic" } },
             "payment_method_types": self.methods,
@@ -177,7 +189,7 @@ impl Session {
             "submit_type": null,
             "subscription": self.subscription,
             "success_url": self.success_url,
-            "total_details": { "amount_discount": 0, "amount_shipping": 0, "amount_tax": 0 },
+            "total_details": { "amount_discount": self.amount_discount, "amount_shipping": 0, "amount_tax": 0 },
             "ui_mode": "hosted_page",
             "url": self.is_open().then(|| format!("{}/c/pay/{}", state.public_url, self.id)),
             "wallet_options": null,
@@ -185,29 +197,32 @@ impl Session {
     }
 
     pub(crate) fn render_items(&self, state: &State) -> Value {
-        let trial = self.trial_days.is_some() || self.trial_end.is_some();
-        let items = self.line_items.iter().filter_map(|item| {
-            let price = state.prices.get(&item.price)?;
-            let amount = if trial && price.recurring.is_some() {
-                0
-            } else {
-                price.unit_amount * item.quantity
-            };
-            Some(json!({
-                "id": item.id,
-                "object": "item",
-                "adjustable_quantity": null,
-                "amount_discount": 0,
-                "amount_subtotal": amount,
-                "amount_tax": 0,
-                "amount_total": amount,
-                "currency": price.currency,
-                "description": state.product_name(&price.product),
-                "metadata": {},
-                "price": price.render(),
-                "quantity": item.quantity,
-            }))
-        });
+        let amounts = state.line_amounts(self);
+        let off = match &self.discount {
+            Some(chosen) => state.off_lines(&chosen.coupon, &self.currency, &amounts),
+            None => vec![0; amounts.len()],
+        };
+        let items = self
+            .line_items
+            .iter()
+            .zip(amounts.iter().zip(off))
+            .filter_map(|(item, ((_, amount), off))| {
+                let price = state.prices.get(&item.price)?;
+                Some(json!({
+                    "id": item.id,
+                    "object": "item",
+                    "adjustable_quantity": null,
+                    "amount_discount": off,
+                    "amount_subtotal": amount,
+                    "amount_tax": 0,
+                    "amount_total": amount - off,
+                    "currency": self.currency,
+                    "description": state.product_name(&price.product),
+                    "metadata": {},
+                    "price": price.render(),
+                    "quantity": item.quantity,
+                }))
+            });
         list::whole(
             &format!("/v1/checkout/sessions/{}/line_items", self.id),
             &items.collect::<Vec<_>>(),
@@ -216,6 +231,31 @@ impl Session {
 }
 
 impl State {
+    /// What is due at once for each line of a session, with its product.
+    pub(crate) fn line_amounts(&self, session: &Session) -> Vec<(String, i64)> {
+        let trial = session.trial_days.is_some() || session.trial_end.is_some();
+        let one = |item: &LineItem| {
+            let Some(price) = self.prices.get(&item.price) else {
+                return (String::new(), 0);
+            };
+            let unit = price.amount_in(&session.currency).unwrap_or(price.unit_amount);
+            let due = !trial || price.recurring.is_none();
+            (price.product.clone(), if due { unit * item.quantity } else { 0 })
+        };
+        session.line_items.iter().map(one).collect()
+    }
+
+    /// Counts again what a session comes to.
+    pub(crate) fn total_session(&self, session: &mut Session) {
+        let amounts = self.line_amounts(session);
+        let whole: i64 = amounts.iter().map(|line| line.1).sum();
+        session.amount_discount = match &session.discount {
+            Some(chosen) => self.off_lines(&chosen.coupon, &session.currency, &amounts).iter().sum(),
+            None => 0,
+        };
+        session.amount_total = whole - session.amount_discount;
+    }
+
     pub(crate) fn render_session(&self, id: &str) -> Value {
         self.sessions
             .get(id)

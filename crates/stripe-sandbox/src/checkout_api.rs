@@ -4,7 +4,9 @@ use crate::checkout::{LineItem, Session, SessionStatus};
 use crate::customer::is_email;
 use crate::error::{ApiError, ApiResult};
 use crate::list;
-use crate::params::Params;
+use crate::params::{Metadata, Params};
+use crate::price::{Price, read_amount, read_currency, read_recurring};
+use crate::promotion_code::Use;
 use crate::state::State;
 use crate::subscription_api::trial_end;
 
@@ -23,11 +25,20 @@ fn read_items(state: &mut State, params: &Params, mode: &str) -> Result<(Vec<Lin
             Some("line_items"),
         ));
     }
-    let (mut items, mut currency, mut term) = (Vec::new(), None::<String>, None);
+    let asked = params
+        .text("currency")
+        .map(|code| read_currency(code, "currency"))
+        .transpose()?;
+    let (mut items, mut currency, mut term) = (Vec::new(), asked, None);
     for index in indices {
         let name = format!("line_items[{index}][price]");
-        let price = state.price(params.required(&name)?, &name)?.clone();
-        if !price.active {
+        let inline = inline_price(state, params, &index)?;
+        let is_inline = inline.is_some();
+        let price = match inline {
+            Some(price) => price,
+            None => state.price(params.required(&name)?, &name)?.clone(),
+        };
+        if !price.active && !is_inline {
             return Err(ApiError::invalid(
                 "The price specified is inactive. This field only accepts active prices.",
                 Some(&name),
@@ -39,7 +50,8 @@ fn read_items(state: &mut State, params: &Params, mode: &str) -> Result<(Vec<Lin
                 Some("line_items"),
             ));
         }
-        if currency.get_or_insert_with(|| price.currency.clone()) != &price.currency {
+        let wanted = currency.get_or_insert_with(|| price.currency.clone());
+        if price.amount_in(wanted).is_none() {
             return Err(ApiError::invalid(
                 "All prices of a session must have the same currency.",
                 Some("line_items"),
@@ -81,7 +93,41 @@ fn read_items(state: &mut State, params: &Params, mode: &str) -> Result<(Vec<Lin
     Ok((items, currency.unwrap_or_default()))
 }
 
-const CREATE: [&str; 29] = [
+/// A price that the session brings itself (`price_data`). It is stored as an inactive one, as with Stripe.
+fn inline_price(state: &mut State, params: &Params, index: &str) -> Result<Option<Price>, ApiError> {
+    let below = format!("line_items[{index}][price_data]");
+    let name = |field: &str| format!("{below}[{field}]");
+    let Some(currency) = params.text(&name("currency")) else {
+        return Ok(None);
+    };
+    if params.text(&format!("line_items[{index}][price]")).is_some() {
+        let message = "You may only specify one of these parameters: price, price_data.";
+        return Err(ApiError::invalid(message, Some(&below)));
+    }
+    let currency = read_currency(currency, &name("currency"))?;
+    let product = params.required(&name("product"))?;
+    if !state.products.contains_key(product) {
+        return Err(ApiError::no_such_param("product", product, &name("product")));
+    }
+    let price = Price {
+        id: state.new_id("price", 10),
+        created: state.now,
+        active: false,
+        product: product.to_owned(),
+        unit_amount: read_amount(params, &name("unit_amount"), &currency)?,
+        currency,
+        currency_options: std::collections::BTreeMap::new(),
+        recurring: read_recurring(params, &name("recurring"))?,
+        lookup_key: None,
+        nickname: None,
+        tax_behavior: "unspecified".to_owned(),
+        metadata: Metadata::new(),
+    };
+    state.prices.insert(price.id.clone(), price.clone());
+    Ok(Some(price))
+}
+
+const CREATE: [&str; 38] = [
     "mode",
     "customer",
     "customer_email",
@@ -90,6 +136,15 @@ const CREATE: [&str; 29] = [
     "cancel_url",
     "line_items[#][price]",
     "line_items[#][quantity]",
+    "line_items[#][price_data][currency]",
+    "line_items[#][price_data][product]",
+    "line_items[#][price_data][unit_amount]",
+    "line_items[#][price_data][recurring][interval]",
+    "line_items[#][price_data][recurring][interval_count]",
+    "currency",
+    "discounts[#][coupon]",
+    "discounts[#][promotion_code]",
+    "subscription_data[trial_settings][end_behavior][missing_payment_method]",
     "metadata[*]",
     "subscription_data[metadata][*]",
     "subscription_data[description]",
@@ -116,7 +171,7 @@ const CREATE: [&str; 29] = [
 /// Refuses what is known to Stripe and would change what the page does, and what this page cannot do.
 fn refuse_unsupported(params: &Params) -> Result<(), ApiError> {
     params.choice("ui_mode", &["hosted", "hosted_page"])?;
-    params.choice("payment_method_collection", &["always"])?;
+    params.choice("payment_method_collection", &["always", "if_required"])?;
     for name in ["automatic_tax[enabled]", "phone_number_collection[enabled]"] {
         if params.boolean(name)? == Some(true) {
             return Err(ApiError::invalid(
@@ -136,8 +191,11 @@ fn refuse_unsupported(params: &Params) -> Result<(), ApiError> {
 /// Refuses what fits only the other mode.
 fn refuse_other_mode(params: &Params, session: &Session) -> Result<(), ApiError> {
     let trial = session.trial_days.is_some() || session.trial_end.is_some();
-    let for_subscription =
-        trial || !session.subscription_metadata.is_empty() || session.subscription_description.is_some();
+    let for_subscription = trial
+        || session.missing_payment_method.is_some()
+        || session.card_if_required
+        || !session.subscription_metadata.is_empty()
+        || session.subscription_description.is_some();
     if session.mode == "payment" && for_subscription {
         return Err(ApiError::invalid(
             "You can not pass `subscription_data` in `payment` mode.",
@@ -181,6 +239,43 @@ fn read_expiry(params: &Params, now: i64) -> Result<i64, ApiError> {
     Err(ApiError::invalid(message, Some("expires_at")))
 }
 
+/// A customer with a subscription that is not over pays in its currency alone.
+fn refuse_other_currency(state: &State, session: &Session) -> Result<(), ApiError> {
+    let Some(customer) = &session.customer else {
+        return Ok(());
+    };
+    let other = state
+        .subscriptions_of(customer)
+        .find(|one| one.currency != session.currency);
+    other.map_or(Ok(()), |one| {
+        let message = format!(
+            "You cannot combine currencies on a single customer. This customer has an active subscription, subscription schedule, discount, quote, or invoice item with currency {}.",
+            one.currency
+        );
+        Err(ApiError::invalid(message, Some("currency")))
+    })
+}
+
+impl State {
+    /// What a session would use a coupon for.
+    pub(crate) fn use_of<'a>(&self, session: &'a Session) -> Use<'a> {
+        let price = |item: &LineItem| {
+            let price = self.prices.get(&item.price)?;
+            Some((
+                price.product.clone(),
+                price.amount_in(&session.currency)? * item.quantity,
+            ))
+        };
+        let lines: Vec<(String, i64)> = session.line_items.iter().filter_map(price).collect();
+        Use {
+            customer: session.customer.as_deref(),
+            amount: lines.iter().map(|line| line.1).sum(),
+            products: lines.into_iter().map(|line| line.0).collect(),
+            currency: &session.currency,
+        }
+    }
+}
+
 /// The customer and the e-mail that a session begins with; at most one of them.
 fn read_buyer(state: &State, params: &Params) -> Result<(Option<String>, Option<String>), ApiError> {
     let (customer, email) = (params.text("customer"), params.text("customer_email"));
@@ -196,6 +291,17 @@ fn read_buyer(state: &State, params: &Params) -> Result<(Option<String>, Option<
         return Err(refusal.with_code("email_invalid"));
     }
     Ok((customer.map(str::to_owned), email.map(str::to_owned)))
+}
+
+/// What becomes of a trial without a card; only a trial has it.
+fn read_missing_card(params: &Params, trial: bool) -> Result<Option<String>, ApiError> {
+    const NAME: &str = "subscription_data[trial_settings][end_behavior][missing_payment_method]";
+    let found = params.choice(NAME, &["cancel", "create_invoice", "pause"])?;
+    if found.is_some() && !trial {
+        let message = "`trial_settings` can only be given with a trial.";
+        return Err(ApiError::invalid(message, Some(NAME)));
+    }
+    Ok(found.map(str::to_owned))
 }
 
 pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
@@ -232,6 +338,10 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         amount_total: 0,
         locale: owned("locale"),
         allow_promotion_codes: params.boolean("allow_promotion_codes")?,
+        discount: None,
+        amount_discount: 0,
+        card_if_required: params.text("payment_method_collection") == Some("if_required"),
+        missing_payment_method: None,
         success_url,
         cancel_url: params.address("cancel_url")?,
         subscription: None,
@@ -243,13 +353,12 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
     };
     refuse_other_mode(params, &session)?;
     let trial = trial_end(state.now, trial_days, session.trial_end, "subscription_data[trial_end]")?;
+    session.missing_payment_method = read_missing_card(params, trial.is_some())?;
     (session.line_items, session.currency) = read_items(state, params, mode)?;
     session.methods = methods(params, &session);
-    let amount = |item: &LineItem| {
-        let price = state.prices.get(&item.price)?;
-        (trial.is_none() || price.recurring.is_none()).then_some(price.unit_amount * item.quantity)
-    };
-    session.amount_total = session.line_items.iter().filter_map(amount).sum();
+    refuse_other_currency(state, &session)?;
+    session.discount = state.read_discount(params, &state.use_of(&session))?;
+    state.total_session(&mut session);
     let id = state.new_id("cs_test", 40);
     session.id.clone_from(&id);
     state.sessions.insert(id.clone(), session);

@@ -34,11 +34,15 @@ impl State {
             let description = if free {
                 format!("Trial period for {product}")
             } else {
-                format!("{} × {product} (at {})", item.quantity, price.show())
+                format!("{} × {product} (at {})", item.quantity, price.show_in(&one.currency))
             };
             Some(Line {
                 id: self.new_id("il", 10),
-                amount: if free { 0 } else { price.unit_amount * item.quantity },
+                amount: if free {
+                    0
+                } else {
+                    price.amount_in(&one.currency).unwrap_or(price.unit_amount) * item.quantity
+                },
                 description,
                 start: one.period_start,
                 end: one.period_end,
@@ -47,6 +51,7 @@ impl State {
                 subscription: Some(subscription.to_owned()),
                 item: Some(item.id.clone()),
                 proration: false,
+                discounts: Vec::new(),
             })
         };
         one.items.iter().filter_map(line).collect()
@@ -65,6 +70,7 @@ impl State {
             subscription: None,
             item: None,
             proration: false,
+            discounts: Vec::new(),
         })
     }
 
@@ -75,7 +81,7 @@ impl State {
             return id;
         };
         let customer = self.customers.get(&one.customer);
-        let total: i64 = lines.iter().map(|line| line.amount).sum();
+        let total: i64 = lines.iter().map(|line| line.amount - line.off()).sum();
         let invoice = Invoice {
             id: id.clone(),
             created: now,
@@ -212,6 +218,7 @@ impl State {
         self.emit_invoice("invoice.paid", id);
         self.emit_invoice("invoice.payment_succeeded", id);
         let Some(subscription) = subscription else { return };
+        self.settle_pending_update(&subscription, id);
         let owes = self
             .invoices
             .values()

@@ -17,6 +17,7 @@ enum Due {
     ExpireSession(String),
     SettleDebit(String),
     ExpireIncomplete(String),
+    DropPending(String),
     Cancel(String),
     TrialNotice(String),
     EndPeriod(String),
@@ -46,7 +47,10 @@ impl State {
 
     /// The next moment after `self.now` at which a subscription's period ends.
     pub(crate) fn next_renewal(&self) -> Option<i64> {
-        let live = self.subscriptions.values().filter(|one| !one.status.is_over());
+        let live = self
+            .subscriptions
+            .values()
+            .filter(|one| !one.status.is_over() && one.status != SubscriptionStatus::Paused);
         live.map(|one| one.period_end).filter(|end| *end > self.now).min()
     }
 
@@ -66,6 +70,9 @@ impl State {
                 .trial_end
                 .filter(|_| one.status == SubscriptionStatus::Trialing && !one.trial_noticed);
             [
+                one.pending_update
+                    .as_ref()
+                    .map(|pending| (pending.expires_at, Due::DropPending(id.clone()))),
                 incomplete.then(|| (one.created + INCOMPLETE_SECONDS, Due::ExpireIncomplete(id.clone()))),
                 one.cancel_at.map(|at| (at, Due::Cancel(id.clone()))),
                 notice.map(|end| {
@@ -74,7 +81,8 @@ impl State {
                         Due::TrialNotice(id.clone()),
                     )
                 }),
-                (!incomplete).then(|| (one.period_end, Due::EndPeriod(id.clone()))),
+                (!incomplete && one.status != SubscriptionStatus::Paused)
+                    .then(|| (one.period_end, Due::EndPeriod(id.clone()))),
             ]
         });
         let invoices = self.invoices.values().flat_map(|one| {
@@ -105,6 +113,7 @@ impl State {
                 }
                 self.end_subscription(&id, SubscriptionStatus::IncompleteExpired, None);
             }
+            Due::DropPending(id) => self.drop_pending_update(&id),
             Due::Cancel(id) => self.cancel_subscription(&id, "cancellation_requested"),
             Due::TrialNotice(id) => {
                 if let Some(subscription) = self.subscriptions.get_mut(&id) {
@@ -147,6 +156,17 @@ impl State {
             self.cancel_subscription(id, "cancellation_requested");
             return;
         };
+        if one.status == SubscriptionStatus::Trialing && self.paying_card(&one).is_none() {
+            match one.missing_payment_method.as_deref() {
+                Some("cancel") => return self.cancel_subscription(id, "payment_failed"),
+                Some("pause") => {
+                    self.edit_subscription(id, |one| one.status = SubscriptionStatus::Paused);
+                    let shown = self.render_subscription(id);
+                    return self.emit("customer.subscription.paused", shown);
+                }
+                _ => {}
+            }
+        }
         let now = self.now;
         let (_, end) = period_at(one.anchor, term.interval, term.count, one.period_end);
         self.edit_subscription(id, |one| {
@@ -162,6 +182,7 @@ impl State {
             .map(|one| std::mem::take(&mut one.pending))
             .unwrap_or_default();
         lines.extend(self.period_lines(id, false));
+        self.apply_discounts(id, &mut lines);
         let invoice = self.draft_invoice(id, "subscription_cycle", lines);
         // The invoice of a renewal is for the period that ended; its lines are for the one that begins.
         let collects =

@@ -5,12 +5,14 @@ use serde_json::Value;
 use crate::card::PaymentMethod;
 use crate::customer::Customer;
 use crate::debit::BankAccount;
+use crate::discount::Discount;
 use crate::dispute::Dispute;
 use crate::error::ApiError;
 use crate::intent::PaymentIntent;
 use crate::params::Params;
 use crate::price::Price;
 use crate::product::Product;
+use crate::promotion_code::PromotionCode;
 use crate::refund::Refund;
 use crate::state::State;
 
@@ -32,6 +34,9 @@ pub(crate) fn expand(state: &State, answer: &mut Value, params: &Params) -> Resu
 }
 
 fn walk(state: &State, value: &mut Value, path: &[&str]) -> Result<(), ()> {
+    if let Value::Array(rows) = value {
+        return rows.iter_mut().try_for_each(|row| walk(state, row, path));
+    }
     if let Value::String(id) = value {
         if let Some(object) = find(state, id) {
             *value = object;
@@ -57,10 +62,19 @@ fn walk(state: &State, value: &mut Value, path: &[&str]) -> Result<(), ()> {
                 let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
                 let refunds = state.render_refunds_of(id);
                 fields.insert("refunds".to_owned(), refunds);
+                return Ok(());
+            }
+            let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
+            let hidden = match fields.get("object").and_then(Value::as_str) {
+                Some("price") if *first == "currency_options" => state.prices.get(id).map(Price::render_options),
+                Some("coupon") => state.coupons.get(id).and_then(|coupon| coupon.render_hidden(first)),
+                _ => None,
+            };
+            if let Some(hidden) = hidden {
+                fields.insert((*first).to_owned(), hidden);
             }
             walk(state, fields.get_mut(*first).ok_or(())?, rest)
         }
-        Value::Array(rows) => rows.iter_mut().try_for_each(|row| walk(state, row, path)),
         Value::Null => Ok(()),
         _ => Err(()),
     }
@@ -73,6 +87,9 @@ fn find(state: &State, id: &str) -> Option<Value> {
         .map(Customer::render)
         .or_else(|| state.products.get(id).map(Product::render))
         .or_else(|| state.prices.get(id).map(Price::render))
+        .or_else(|| state.coupons.get(id).map(|one| one.render(state.now)))
+        .or_else(|| state.promotion_codes.get(id).map(PromotionCode::render))
+        .or_else(|| state.discounts.get(id).map(Discount::render))
         .or_else(|| state.subscriptions.get(id).map(|one| one.render(state)))
         .or_else(|| state.invoices.get(id).map(|one| one.render(state)))
         .or_else(|| state.payment_intents.get(id).map(PaymentIntent::render))

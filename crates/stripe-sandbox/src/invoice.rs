@@ -41,6 +41,9 @@ pub(crate) struct Line {
     pub(crate) subscription: Option<String>,
     pub(crate) item: Option<String>,
     pub(crate) proration: bool,
+    /// Discounts and what they take off.
+    #[serde(default)]
+    pub(crate) discounts: Vec<(String, i64)>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -135,7 +138,13 @@ impl Line {
             subscription: Some(subscription.to_owned()),
             item: Some(item.to_owned()),
             proration: true,
+            discounts: Vec::new(),
         }
+    }
+
+    /// What discounts take off it.
+    pub(crate) fn off(&self) -> i64 {
+        self.discounts.iter().map(|discount| discount.1).sum()
     }
 
     fn render(&self, invoice: &Invoice, state: &State) -> Value {
@@ -159,9 +168,9 @@ impl Line {
             "amount": self.amount,
             "currency": invoice.currency,
             "description": self.description,
-            "discount_amounts": [],
+            "discount_amounts": self.discounts.iter().map(|(id, amount)| json!({ "amount": amount, "discount": id })).collect::<Vec<_>>(),
             "discountable": !self.proration,
-            "discounts": [],
+            "discounts": self.discounts.iter().map(|(id, _)| id).collect::<Vec<_>>(),
             "invoice": invoice.id,
             "livemode": false,
             "metadata": if self.item.is_some() { json!(invoice.subscription_metadata) } else { json!({}) },
@@ -171,7 +180,7 @@ impl Line {
             "pricing": {
                 "price_details": { "price": self.price, "product": price.map(|price| price.product.clone()) },
                 "type": "price_details",
-                "unit_amount_decimal": price.map(|price| price.unit_amount.to_string()),
+                "unit_amount_decimal": price.and_then(|price| price.amount_in(&invoice.currency)).map(|amount| amount.to_string()),
             },
             "quantity": self.quantity,
             "quantity_decimal": self.quantity.to_string(),
@@ -183,8 +192,24 @@ impl Line {
 }
 
 impl Invoice {
-    pub(crate) fn total(&self) -> i64 {
+    pub(crate) fn subtotal(&self) -> i64 {
         self.lines.iter().map(|line| line.amount).sum()
+    }
+
+    pub(crate) fn total(&self) -> i64 {
+        self.subtotal() - self.lines.iter().map(Line::off).sum::<i64>()
+    }
+
+    /// What each discount takes off all lines.
+    fn discount_amounts(&self) -> Vec<(&str, i64)> {
+        let mut sums: Vec<(&str, i64)> = Vec::new();
+        for (id, amount) in self.lines.iter().flat_map(|line| &line.discounts) {
+            match sums.iter_mut().find(|(known, _)| known == id) {
+                Some((_, sum)) => *sum += amount,
+                None => sums.push((id, *amount)),
+            }
+        }
+        sums
     }
 
     fn render_transitions(&self) -> Value {
@@ -255,7 +280,7 @@ impl Invoice {
             "default_source": null,
             "default_tax_rates": [],
             "description": null,
-            "discounts": [],
+            "discounts": self.discount_amounts().iter().map(|(id, _)| *id).collect::<Vec<_>>(),
             "due_date": null,
             "effective_at": self.finalised_at,
             "ending_balance": self.ending_balance,
@@ -287,11 +312,11 @@ impl Invoice {
             "status": self.status.as_str(),
             "status_transitions": self.render_transitions(),
             "subscription": null,
-            "subtotal": total,
-            "subtotal_excluding_tax": total,
+            "subtotal": self.subtotal(),
+            "subtotal_excluding_tax": self.subtotal(),
             "test_clock": null,
             "total": total,
-            "total_discount_amounts": [],
+            "total_discount_amounts": self.discount_amounts().iter().map(|(id, amount)| json!({ "amount": amount, "discount": id })).collect::<Vec<_>>(),
             "total_excluding_tax": total,
             "total_pretax_credit_amounts": [],
             "total_taxes": [],

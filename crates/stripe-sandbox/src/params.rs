@@ -174,6 +174,24 @@ impl Params {
         found.into_iter().map(|(_, index)| index).collect()
     }
 
+    /// The keys used below `name`, in order.
+    pub(crate) fn keys(&self, name: &str) -> Vec<String> {
+        let below = |pair: &Pair| match pair.path.as_slice() {
+            [first, key, ..] if first == name && !key.is_empty() => Some(key.clone()),
+            _ => None,
+        };
+        let mut found: Vec<String> = self.pairs.iter().filter_map(below).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The values of a list of scalars below a field (`name[field][0]=a`).
+    pub(crate) fn list_below(&self, name: &str, field: &str) -> Vec<String> {
+        let below = |pair: &&Pair| matches!(pair.path.as_slice(), [first, second, index] if first == name && second == field && is_index(index));
+        self.pairs.iter().filter(below).map(|pair| pair.value.clone()).collect()
+    }
+
     /// The values of a list of scalars (`name[]=a` or `name[0]=a`).
     pub(crate) fn list(&self, name: &str) -> Vec<&str> {
         let below = |pair: &&Pair| matches!(pair.path.as_slice(), [first, index] if first == name && is_index(index));

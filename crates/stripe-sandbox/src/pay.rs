@@ -63,6 +63,18 @@ impl State {
             self.changed = true;
             return self.submit_debit(&typed, &form.iban, &form.name);
         }
+        let keep = |stored: &mut Session| {
+            let typed = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+            stored.typed_email = typed(&form.email).filter(|email| is_email(email));
+            stored.typed_name = typed(&form.name);
+        };
+        if session.card_if_required && session.amount_total == 0 && form.number.trim().is_empty() {
+            if let Some(stored) = self.sessions.get_mut(id) {
+                keep(stored);
+            }
+            self.changed = true;
+            return self.complete_session(id, None, None);
+        }
         let card = match Card::read(&form.number, &form.expiry, &form.cvc, self.now) {
             Ok(card) => card,
             Err(fault) => {
@@ -73,9 +85,7 @@ impl State {
             }
         };
         if let Some(stored) = self.sessions.get_mut(id) {
-            let typed = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-            stored.typed_email = typed(&form.email).filter(|email| is_email(email));
-            stored.typed_name = typed(&form.name);
+            keep(stored);
         }
         self.changed = true;
         let intent = (session.amount_total > 0).then(|| self.session_intent(&session));
@@ -100,7 +110,7 @@ impl State {
                 self.intent_asks(&intent, &method);
                 Outcome::Authenticate(intent)
             }
-            intent => self.complete_session(id, &method, intent.as_deref()),
+            intent => self.complete_session(id, Some(&method), intent.as_deref()),
         }
     }
 
@@ -118,7 +128,7 @@ impl State {
         self.changed = true;
         let outcome = match intent.payment_method {
             Some(method) if passed && intent.status == IntentStatus::RequiresAction => {
-                self.complete_session(&session_id, &method, Some(intent_id))
+                self.complete_session(&session_id, Some(&method), Some(intent_id))
             }
             method => {
                 let message = "We are unable to authenticate your payment method. Please choose a different payment method and try again.";
@@ -133,6 +143,38 @@ impl State {
             }
         };
         (outcome, Some(session_id))
+    }
+
+    /// Takes the code that was typed on a session's page.
+    pub(crate) fn submit_code(&mut self, id: &str, typed: &str) -> Outcome {
+        let mut session = match self.enter(id) {
+            Ok(session) => session,
+            Err(outcome) => return outcome,
+        };
+        let refused = |message: &str| Outcome::Refused {
+            field: "promotion_code",
+            message: message.to_owned(),
+        };
+        if session.allow_promotion_codes != Some(true) {
+            return refused("This code is invalid.");
+        }
+        let found = self.typed_code(typed).cloned();
+        let admitted = found.filter(|code| self.admit_code(code, &self.use_of(&session)).is_ok());
+        let Some(code) = admitted else {
+            return refused("This code is invalid.");
+        };
+        session.discount = Some(crate::discount::Chosen {
+            coupon: code.coupon.clone(),
+            promotion_code: Some(code.id),
+        });
+        self.total_session(&mut session);
+        // A payment that was begun was for another amount.
+        if let Some(intent) = session.intent.take() {
+            self.cancel_intent(&intent);
+        }
+        self.sessions.insert(id.to_owned(), session);
+        self.changed = true;
+        Outcome::Done(format!("/c/pay/{id}"))
     }
 
     fn enter(&self, id: &str) -> Result<Session, Outcome> {
@@ -187,12 +229,14 @@ impl State {
     }
 
     /// Money has moved (or none is due): everything that follows from it.
-    fn complete_session(&mut self, id: &str, method: &str, intent: Option<&str>) -> Outcome {
+    fn complete_session(&mut self, id: &str, method: Option<&str>, intent: Option<&str>) -> Outcome {
         let Some(session) = self.sessions.get(id).cloned() else {
             return Outcome::Unknown;
         };
         let customer = self.session_customer(&session);
-        self.attach_card(method, &customer);
+        if let Some(method) = method {
+            self.attach_card(method, &customer);
+        }
         if let Some(intent) = intent.and_then(|id| self.payment_intents.get_mut(id)) {
             intent.customer = Some(customer.clone());
         }
@@ -206,7 +250,7 @@ impl State {
                     message: error.message,
                 };
             }
-        } else if let Some(intent) = intent {
+        } else if let (Some(intent), Some(method)) = (intent, method) {
             self.payment_arrived(id, intent, method);
         }
         let paid = if intent.is_some() {
@@ -227,7 +271,7 @@ impl State {
         &mut self,
         session: &Session,
         customer: &str,
-        method: &str,
+        method: Option<&str>,
         intent: Option<&str>,
     ) -> Result<(), ApiError> {
         let recurring = |price: &str| self.prices.get(price).is_some_and(|price| price.recurring.is_some());
@@ -243,16 +287,19 @@ impl State {
             customer: customer.to_owned(),
             items,
             once,
-            payment_method: Some(method.to_owned()),
+            payment_method: method.map(str::to_owned),
             metadata: session.subscription_metadata.clone(),
             description: session.subscription_description.clone(),
             trial_end: trial,
             intent: intent.map(str::to_owned),
+            currency: Some(session.currency.clone()),
+            missing_payment_method: session.missing_payment_method.clone(),
+            discount: session.discount.clone().map(|chosen| (chosen, session.id.clone())),
         };
         let id = self.open_subscription(new, SubscriptionStatus::Active)?;
         let invoice = self.subscription(&id)?.latest_invoice.clone();
         if let (Some(_), Some(invoice)) = (intent, &invoice) {
-            self.mark_paid(invoice, Some(method));
+            self.mark_paid(invoice, method);
         }
         if let Some(stored) = self.sessions.get_mut(&session.id) {
             stored.subscription = Some(id);

@@ -8,7 +8,7 @@ use crate::customer::is_email;
 use crate::error::{ApiError, ApiResult};
 use crate::params::Params;
 use crate::pay::CardForm;
-use crate::plan_change::{Change, Proration};
+use crate::plan_change::{Change, Proration, Unpaid};
 use crate::portal_configuration::DEFAULT;
 use crate::price::Price;
 use crate::state::State;
@@ -99,7 +99,7 @@ impl State {
         let offered = |price: &&Price| {
             price.active
                 && price.recurring.is_some()
-                && price.currency == subscription.currency
+                && price.amount_in(&subscription.currency).is_some()
                 && Some(price.id.as_str()) != current
                 && self.products.get(&price.product).is_some_and(|product| product.active)
         };
@@ -125,7 +125,7 @@ impl State {
             price: price.to_owned(),
             quantity: item.quantity,
             proration: Proration::InvoiceNow,
-            strict: true,
+            unpaid: Unpaid::Refuse,
             at: None,
         };
         self.change_plan(id, &change)

@@ -1,5 +1,7 @@
 //! Prices.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -29,6 +31,9 @@ pub(crate) struct Price {
     pub(crate) product: String,
     pub(crate) currency: String,
     pub(crate) unit_amount: i64,
+    /// Amounts in other currencies.
+    #[serde(default)]
+    pub(crate) currency_options: BTreeMap<String, i64>,
     pub(crate) recurring: Option<Recurring>,
     pub(crate) lookup_key: Option<String>,
     pub(crate) nickname: Option<String>,
@@ -102,9 +107,37 @@ impl Price {
         })
     }
 
+    /// Its amount in one of its currencies.
+    pub(crate) fn amount_in(&self, currency: &str) -> Option<i64> {
+        if currency == self.currency {
+            return Some(self.unit_amount);
+        }
+        self.currency_options.get(currency).copied()
+    }
+
+    /// `currency_options`, which is given only if it is asked for with `expand[]`.
+    pub(crate) fn render_options(&self) -> Value {
+        let own = (&self.currency, &self.unit_amount);
+        let option = |(currency, amount): (&String, &i64)| {
+            let shown = json!({
+                "custom_unit_amount": null,
+                "tax_behavior": self.tax_behavior,
+                "unit_amount": amount,
+                "unit_amount_decimal": amount.to_string(),
+            });
+            (currency.clone(), shown)
+        };
+        Value::Object(std::iter::once(own).chain(&self.currency_options).map(option).collect())
+    }
+
     /// The amount for people, such as `€5.00 per month`.
     pub(crate) fn show(&self) -> String {
-        let amount = show_money(self.unit_amount, &self.currency);
+        self.show_in(&self.currency)
+    }
+
+    /// The same in one of its currencies.
+    pub(crate) fn show_in(&self, currency: &str) -> String {
+        let amount = show_money(self.amount_in(currency).unwrap_or(self.unit_amount), currency);
         match self.recurring {
             None => amount,
             Some(Recurring { interval, count: 1 }) => format!("{amount} per {}", interval.as_str()),
@@ -126,6 +159,8 @@ pub(crate) fn show_money(minor: i64, currency: &str) -> String {
     let (whole, part) = (minor.unsigned_abs() / scale, minor.unsigned_abs() % scale);
     let number = match digits {
         0 => whole.to_string(),
+        // Counted in hundredths, paid in whole units.
+        _ if matches!(currency, "isk" | "ugx") && part == 0 => whole.to_string(),
         3 => format!("{whole}.{part:03}"),
         _ => format!("{whole}.{part:02}"),
     };
@@ -138,11 +173,13 @@ pub(crate) fn show_money(minor: i64, currency: &str) -> String {
     }
 }
 
-fn read_recurring(params: &Params) -> Result<Option<Recurring>, ApiError> {
-    let count = params.integer("recurring[interval_count]")?;
-    let Some(text) = params.choice("recurring[interval]", &INTERVALS)? else {
+/// The recurring part of a price whose parameters begin with `below`, such as `recurring`.
+pub(crate) fn read_recurring(params: &Params, below: &str) -> Result<Option<Recurring>, ApiError> {
+    let (interval, interval_count) = (format!("{below}[interval]"), format!("{below}[interval_count]"));
+    let count = params.integer(&interval_count)?;
+    let Some(text) = params.choice(&interval, &INTERVALS)? else {
         return if count.is_some() {
-            Err(ApiError::missing("recurring[interval]"))
+            Err(ApiError::missing(&interval))
         } else {
             Ok(None)
         };
@@ -158,10 +195,38 @@ fn read_recurring(params: &Params) -> Result<Option<Recurring>, ApiError> {
     if !(1..=most).contains(&count) {
         return Err(ApiError::invalid(
             format!("This value must be between 1 and {most} for the interval {text}."),
-            Some("recurring[interval_count]"),
+            Some(&interval_count),
         ));
     }
     Ok(Some(Recurring { interval, count }))
+}
+
+pub(crate) fn read_currency(text: &str, param: &str) -> Result<String, ApiError> {
+    let currency = text.to_ascii_lowercase();
+    if currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        Ok(currency)
+    } else {
+        Err(ApiError::invalid(format!("Invalid currency: {currency}."), Some(param)))
+    }
+}
+
+/// An amount that can be charged in `currency`: whole units of the krona and the shilling of Uganda, tenths of thousandths.
+pub(crate) fn read_amount(params: &Params, name: &str, currency: &str) -> Result<i64, ApiError> {
+    let amount = params.integer(name)?.ok_or_else(|| ApiError::missing(name))?;
+    if !(0..=MAX_UNIT_AMOUNT).contains(&amount) {
+        return Err(ApiError::invalid("Invalid non-negative integer", Some(name)));
+    }
+    let step = match currency {
+        "isk" | "ugx" => 100,
+        "bhd" | "jod" | "kwd" | "omr" | "tnd" => 10,
+        _ => 1,
+    };
+    if amount % step == 0 {
+        return Ok(amount);
+    }
+    let code = currency.to_ascii_uppercase();
+    let message = format!("Invalid amount. Amounts in {code} must be evenly divisible by {step}.");
+    Err(ApiError::invalid(message, Some(name)).with_code("invalid_charge_amount"))
 }
 
 /// Frees `key` from the price that holds it, if `transfer` allows, or refuses.
@@ -199,6 +264,7 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         "product",
         "product_data[name]",
         "product_data[metadata][*]",
+        "currency_options[*][unit_amount]",
         "recurring[interval]",
         "recurring[interval_count]",
         "recurring[usage_type]",
@@ -210,25 +276,22 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         "billing_scheme",
         "metadata[*]",
     ])?;
-    let currency = params.required("currency")?.to_ascii_lowercase();
-    if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return Err(ApiError::invalid(
-            format!("Invalid currency: {currency}."),
-            Some("currency"),
-        ));
-    }
+    let currency = read_currency(params.required("currency")?, "currency")?;
     params.choice("recurring[usage_type]", &["licensed"])?;
     params.choice("billing_scheme", &["per_unit"])?;
     let tax_behavior = params
         .choice("tax_behavior", &["exclusive", "inclusive", "unspecified"])?
         .unwrap_or("unspecified");
-    let unit_amount = params
-        .integer("unit_amount")?
-        .ok_or_else(|| ApiError::missing("unit_amount"))?;
-    if !(0..=MAX_UNIT_AMOUNT).contains(&unit_amount) {
-        return Err(ApiError::invalid("Invalid non-negative integer", Some("unit_amount")));
+    let unit_amount = read_amount(params, "unit_amount", &currency)?;
+    let mut currency_options = BTreeMap::new();
+    for code in params.keys("currency_options") {
+        let name = format!("currency_options[{code}][unit_amount]");
+        let code = read_currency(&code, &name)?;
+        let amount = read_amount(params, &name, &code)?;
+        currency_options.insert(code, amount);
     }
-    let recurring = read_recurring(params)?;
+    currency_options.remove(&currency);
+    let recurring = read_recurring(params, "recurring")?;
     let metadata = params.metadata("metadata")?;
     let product = match (params.text("product"), params.text("product_data[name]")) {
         (Some(product), None) if state.products.contains_key(product) => product.to_owned(),
@@ -260,6 +323,7 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         product,
         currency,
         unit_amount,
+        currency_options,
         recurring,
         lookup_key: params.text("lookup_key").map(str::to_owned),
         nickname: params.text("nickname").map(str::to_owned),

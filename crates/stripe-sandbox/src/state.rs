@@ -9,10 +9,12 @@ use crate::account::TaxSettings;
 use crate::card::PaymentMethod;
 use crate::charge::Charge;
 use crate::checkout::Session;
+use crate::coupon::Coupon;
 use crate::credit_note::CreditNote;
 use crate::customer::Customer;
 use crate::debit::BankAccount;
 use crate::delivery::Delivery;
+use crate::discount::Discount;
 use crate::dispute::Dispute;
 use crate::endpoint::Endpoint;
 use crate::error::ApiError;
@@ -26,6 +28,7 @@ use crate::portal::PortalSession;
 use crate::portal_configuration::PortalConfiguration;
 use crate::price::Price;
 use crate::product::Product;
+use crate::promotion_code::PromotionCode;
 use crate::refund::Refund;
 use crate::settings::Settings;
 use crate::subscription::Subscription;
@@ -45,6 +48,12 @@ pub(crate) struct State {
     pub(crate) customers: BTreeMap<String, Customer>,
     pub(crate) products: BTreeMap<String, Product>,
     pub(crate) prices: BTreeMap<String, Price>,
+    #[serde(default)]
+    pub(crate) coupons: BTreeMap<String, Coupon>,
+    #[serde(default)]
+    pub(crate) promotion_codes: BTreeMap<String, PromotionCode>,
+    #[serde(default)]
+    pub(crate) discounts: BTreeMap<String, Discount>,
     pub(crate) payment_methods: BTreeMap<String, PaymentMethod>,
     #[serde(default)]
     pub(crate) bank_accounts: BTreeMap<String, BankAccount>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::clock::period_at;
+use crate::discount::Chosen;
 use crate::error::ApiError;
 use crate::invoice::Line;
 use crate::list;
@@ -26,6 +27,8 @@ pub enum SubscriptionStatus {
     PastDue,
     /// Retries ended without payment.
     Unpaid,
+    /// A trial ended without a card.
+    Paused,
     /// Over.
     Canceled,
 }
@@ -40,6 +43,7 @@ impl SubscriptionStatus {
             Self::Active => "active",
             Self::PastDue => "past_due",
             Self::Unpaid => "unpaid",
+            Self::Paused => "paused",
             Self::Canceled => "canceled",
         }
     }
@@ -90,6 +94,25 @@ pub(crate) struct Subscription {
     pub(crate) pause_collection: Option<String>,
     /// Proration that waits for the next invoice.
     pub(crate) pending: Vec<Line>,
+    /// What holds of discounts.
+    #[serde(default)]
+    pub(crate) discounts: Vec<String>,
+    /// What becomes of a trial that ends without a card; `create_invoice` if not said.
+    #[serde(default)]
+    pub(crate) missing_payment_method: Option<String>,
+    /// A change that waits for its payment.
+    #[serde(default)]
+    pub(crate) pending_update: Option<PendingUpdate>,
+}
+
+/// A change that waits for its payment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PendingUpdate {
+    pub(crate) item: String,
+    pub(crate) price: String,
+    pub(crate) quantity: i64,
+    pub(crate) invoice: String,
+    pub(crate) expires_at: i64,
 }
 
 /// What a new subscription is made of.
@@ -106,6 +129,11 @@ pub(crate) struct NewSubscription {
     pub(crate) trial_end: Option<i64>,
     /// The payment intent that has already paid the first invoice.
     pub(crate) intent: Option<String>,
+    /// The currency, where the price has several.
+    pub(crate) currency: Option<String>,
+    pub(crate) missing_payment_method: Option<String>,
+    /// A discount, and the session that it comes from.
+    pub(crate) discount: Option<(Chosen, String)>,
 }
 
 impl Subscription {
@@ -126,6 +154,36 @@ impl Subscription {
             "subscription": self.id,
             "tax_rates": [],
         })
+    }
+
+    fn render_pending(&self, state: &State) -> Option<Value> {
+        let pending = self.pending_update.as_ref()?;
+        let price = state.prices.get(&pending.price);
+        Some(json!({
+            "billing_cycle_anchor": null,
+            "discount": null,
+            "discount_source": null,
+            "discounts": null,
+            "expires_at": pending.expires_at,
+            "metadata": null,
+            "subscription_items": [{
+                "id": pending.item,
+                "object": "subscription_item",
+                "billing_thresholds": null,
+                "created": self.created,
+                "current_period_end": self.period_end,
+                "current_period_start": self.period_start,
+                "discounts": [],
+                "metadata": {},
+                "plan": price.map(crate::price::Price::render_plan),
+                "price": price.map(crate::price::Price::render),
+                "quantity": pending.quantity,
+                "subscription": self.id,
+                "tax_rates": [],
+            }],
+            "trial_end": null,
+            "trial_from_plan": null,
+        }))
     }
 
     pub(crate) fn render(&self, state: &State) -> Value {
@@ -163,7 +221,7 @@ impl Subscription {
             "default_source": null,
             "default_tax_rates": [],
             "description": self.description,
-            "discounts": [],
+            "discounts": self.discounts,
             "ended_at": self.ended_at,
             "invoice_settings": {
                 "account_tax_ids": null,
@@ -187,14 +245,14 @@ impl Subscription {
             },
             "pending_invoice_item_interval": null,
             "pending_setup_intent": null,
-            "pending_update": null,
+            "pending_update": self.render_pending(state),
             "schedule": null,
             "start_date": self.created,
             "status": self.status.as_str(),
             "test_clock": null,
             "transfer_data": null,
             "trial_end": self.trial_end,
-            "trial_settings": { "end_behavior": { "missing_payment_method": "create_invoice" } },
+            "trial_settings": { "end_behavior": { "missing_payment_method": self.missing_payment_method.as_deref().unwrap_or("create_invoice") } },
             "trial_start": self.trial_start,
         })
     }
@@ -263,7 +321,7 @@ impl State {
             } else {
                 status
             },
-            currency: price.currency.clone(),
+            currency: new.currency.clone().unwrap_or_else(|| price.currency.clone()),
             items,
             period_start: period.0,
             period_end: period.1,
@@ -284,13 +342,24 @@ impl State {
             metadata: new.metadata,
             pause_collection: None,
             pending: Vec::new(),
+            discounts: Vec::new(),
+            missing_payment_method: new.missing_payment_method,
+            pending_update: None,
         };
+        let currency = subscription.currency.clone();
         self.subscriptions.insert(id.clone(), subscription);
-        self.edit_customer(&new.customer, |customer| customer.currency = Some(price.currency));
+        self.edit_customer(&new.customer, |customer| customer.currency = Some(currency));
+        if let Some((chosen, session)) = &new.discount {
+            let discount = self.begin_discount(chosen, &new.customer, &id, session);
+            if let Some(subscription) = self.subscriptions.get_mut(&id) {
+                subscription.discounts.push(discount);
+            }
+        }
         let mut lines = self.period_lines(&id, new.trial_end.is_some());
         for (price, quantity) in &new.once {
             lines.extend(self.once_line(price, *quantity));
         }
+        self.apply_discounts(&id, &mut lines);
         let invoice = self.draft_invoice(&id, "subscription_create", lines);
         if let Some(subscription) = self.subscriptions.get_mut(&id) {
             subscription.latest_invoice = Some(invoice.clone());

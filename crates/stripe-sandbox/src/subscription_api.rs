@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::error::{ApiError, ApiResult};
 use crate::list;
 use crate::params::{Metadata, Params};
-use crate::plan_change::{Change, Proration};
+use crate::plan_change::{Change, Proration, Unpaid};
 use crate::state::State;
 use crate::subscription::{NewSubscription, Subscription, SubscriptionStatus};
 
@@ -95,7 +95,7 @@ pub(crate) fn create(state: &mut State, params: &Params) -> ApiResult {
         metadata: params.metadata("metadata")?,
         description: params.text("description").map(str::to_owned),
         trial_end: trial,
-        intent: None,
+        ..NewSubscription::default()
     };
     let id = state.open_subscription(new, SubscriptionStatus::Incomplete)?;
     let paid = state
@@ -223,6 +223,7 @@ pub(crate) fn update(state: &mut State, params: &Params, id: &str) -> ApiResult 
         let message = "A canceled subscription can only update its cancellation_details and metadata.";
         return Err(ApiError::invalid(message, None));
     }
+    refuse_with_pending(params)?;
     let edit = Edit::read(state, params, &subscription)?;
     let change = read_change(state, params, &subscription)?;
     let cancel = params.boolean("cancel_at_period_end")?;
@@ -239,14 +240,40 @@ pub(crate) fn update(state: &mut State, params: &Params, id: &str) -> ApiResult 
     Ok(state.render_subscription(id))
 }
 
+/// A change that may wait for its payment is one of items alone.
+fn refuse_with_pending(params: &Params) -> Result<(), ApiError> {
+    const OTHERS: [&str; 6] = [
+        "cancel_at_period_end",
+        "cancel_at",
+        "default_payment_method",
+        "description",
+        "metadata",
+        "pause_collection",
+    ];
+    if params.text("payment_behavior") != Some("pending_if_incomplete") {
+        return Ok(());
+    }
+    let other = OTHERS
+        .into_iter()
+        .find(|name| params.raw(name).is_some() || !params.keys(name).is_empty());
+    other.map_or(Ok(()), |name| {
+        let message = format!("When `payment_behavior` is `pending_if_incomplete`, you can't update `{name}`.");
+        Err(ApiError::invalid(message, Some(name)))
+    })
+}
+
 fn read_change(state: &State, params: &Params, subscription: &Subscription) -> Result<Option<Change>, ApiError> {
     let proration = match params.choice("proration_behavior", &PRORATIONS)? {
         Some("none") => Proration::None,
         Some("always_invoice") => Proration::InvoiceNow,
         _ => Proration::NextInvoice,
     };
-    let strict =
-        params.choice("payment_behavior", &["allow_incomplete", "error_if_incomplete"])? == Some("error_if_incomplete");
+    let behaviors = ["allow_incomplete", "error_if_incomplete", "pending_if_incomplete"];
+    let unpaid = match params.choice("payment_behavior", &behaviors)? {
+        Some("error_if_incomplete") => Unpaid::Refuse,
+        Some("pending_if_incomplete") => Unpaid::Wait,
+        _ => Unpaid::Allow,
+    };
     let at = params.integer("proration_date")?;
     let indices = params.indices("items");
     let [index] = indices.as_slice() else {
@@ -289,7 +316,7 @@ fn read_change(state: &State, params: &Params, subscription: &Subscription) -> R
         price,
         quantity,
         proration,
-        strict,
+        unpaid,
         at,
     }))
 }

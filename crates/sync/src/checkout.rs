@@ -1,6 +1,6 @@
 //! A purchase begun: the customer, and the page to pay on.
 
-use latchkey_billing::{CheckoutSession, IdempotencyKey, NewCheckout, NewCustomer, StripeError};
+use latchkey_billing::{CheckoutSession, CheckoutTerms, IdempotencyKey, NewCheckout, NewCustomer, StripeError};
 use latchkey_entitlement::{AccountId, EventId};
 
 use crate::{Sync, SyncError};
@@ -28,26 +28,41 @@ impl Sync {
     ///
     /// A customer that was deleted in Stripe, which we may not have heard of yet, is replaced by a new one.
     pub async fn open_checkout(&self, purchase: &Purchase) -> Result<CheckoutSession, SyncError> {
+        self.open_checkout_on(purchase, &CheckoutTerms::default()).await
+    }
+
+    /// The same with terms beside the price. They are part of what the key stands for: one attempt has one set of them.
+    pub async fn open_checkout_on(
+        &self,
+        purchase: &Purchase,
+        terms: &CheckoutTerms,
+    ) -> Result<CheckoutSession, SyncError> {
         let customer = self.customer_for(&purchase.account).await?;
-        match self.page_for(purchase, &customer).await {
+        match self.page_for(purchase, terms, &customer).await {
             Err(SyncError::Stripe(StripeError::NotFound)) => {
                 self.sync_customer(&customer).await?;
                 let other = self.customer_for(&purchase.account).await?;
                 if other == customer {
                     return Err(StripeError::NotFound.into());
                 }
-                self.page_for(purchase, &other).await
+                self.page_for(purchase, terms, &other).await
             }
             other => other,
         }
     }
 
-    async fn page_for(&self, purchase: &Purchase, customer: &str) -> Result<CheckoutSession, SyncError> {
+    async fn page_for(
+        &self,
+        purchase: &Purchase,
+        terms: &CheckoutTerms,
+        customer: &str,
+    ) -> Result<CheckoutSession, SyncError> {
         let new = NewCheckout {
             customer: customer.to_owned(),
             account: purchase.account.clone(),
             attempt: purchase.attempt.clone(),
             price: purchase.price.clone(),
+            terms: terms.clone(),
             success_url: purchase.success_url.clone(),
             cancel_url: purchase.cancel_url.clone(),
             locale: None,

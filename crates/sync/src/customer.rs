@@ -9,7 +9,7 @@ use latchkey_entitlement::{
 };
 use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
 
-use crate::{Sync, SyncError};
+use crate::{Sync, SyncError, promise::trials};
 
 /// How long a lease lasts if its worker dies, in milliseconds; longer than every retry of one read of Stripe.
 pub(crate) const LEASE: i64 = 90 * SECOND;
@@ -88,10 +88,11 @@ impl Sync {
         };
         let now = self.clock.now();
         let derived = derive(&state, &self.config.plans, &self.config.derive, now);
+        let promises = self.promises(&state).await?;
         let mut wanted = self.grants(&account, &derived, now);
         wanted.extend(self.undecided(&account, &derived).await?);
         let suspicion = self.suspect(&account, &state).await?;
-        let mut alerts = alerts(&derived);
+        let mut alerts = alerts(&derived, promises.broken);
         alerts.extend(suspicion.alerts);
         let effects_stored = !suspicion.effects.is_empty();
         let done = self
@@ -118,6 +119,8 @@ impl Sync {
                 invoices: state.invoices.clone(),
                 effects: suspicion.effects,
                 deleted: state.deleted,
+                offers: promises.kept,
+                trials: trials(&state),
             })
             .await?;
         tracing::info!(
@@ -224,7 +227,7 @@ fn mirror(state: &CustomerState, derived: &Derived, now: Timestamp) -> Vec<Subsc
     rows.collect()
 }
 
-fn alerts(derived: &Derived) -> Vec<String> {
+fn alerts(derived: &Derived, broken: Vec<String>) -> Vec<String> {
     let foreign = derived
         .foreign
         .iter()
@@ -234,6 +237,7 @@ fn alerts(derived: &Derived) -> Vec<String> {
         .iter()
         .cloned()
         .chain(foreign)
+        .chain(broken)
         .map(|text| text.chars().take(MAX_ALERT_CHARS).collect())
         .collect()
 }

@@ -14,6 +14,7 @@ mod ids;
 mod inbox;
 mod invoices;
 mod outbox;
+mod promise;
 mod reconcile;
 mod webhook;
 mod worker;
@@ -86,6 +87,11 @@ impl Sync {
             wake: Notify::new(),
             outbox: Notify::new(),
         })
+    }
+
+    /// Whether the Stripe key is a live one.
+    pub fn livemode(&self) -> bool {
+        self.config.livemode
     }
 
     /// What is sold, as this instance was configured.

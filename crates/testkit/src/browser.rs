@@ -26,6 +26,8 @@ pub struct Browser {
     client: Client,
     clock: Arc<dyn Clock>,
     jar: Mutex<Vec<Cookie>>,
+    /// What it sends as `Accept-Language`.
+    languages: Mutex<String>,
 }
 
 impl Browser {
@@ -34,7 +36,13 @@ impl Browser {
             client,
             clock,
             jar: Mutex::default(),
+            languages: Mutex::default(),
         }
+    }
+
+    /// From now on it asks for these languages, such as `de-DE,de;q=0.9`.
+    pub fn speaks(&self, languages: &str) {
+        languages.clone_into(&mut self.languages.lock().unwrap());
     }
 
     /// Goes to an address, and on to wherever it leads.
@@ -106,6 +114,10 @@ impl Browser {
         let mut request = request
             .header(header::USER_AGENT, USER_AGENT)
             .header(header::ACCEPT, "text/html,*/*;q=0.8");
+        let languages = self.languages.lock().unwrap().clone();
+        if !languages.is_empty() {
+            request = request.header(header::ACCEPT_LANGUAGE, languages);
+        }
         let cookies = self.cookies_for(url);
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies);

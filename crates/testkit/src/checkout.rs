@@ -1,7 +1,8 @@
 //! What is sold in a world, and a payment under way.
 
-use latchkey_billing::{Currency, IdempotencyKey, Interval, NewPrice, Once, Plan, PlanPrice, Stripe};
+use latchkey_billing::{Currency, IdempotencyKey, Interval, NewPrice, Once, Plan, PlanPrice, PriceTerms, Stripe};
 use latchkey_entitlement::{AccountId, PlanId, PriceId, Scope, Sites, Span, Zone};
+use latchkey_stripe_sandbox::Sandbox;
 use url::Url;
 
 /// What a reader may choose.
@@ -69,6 +70,19 @@ impl Offer {
     }
 }
 
+/// Makes what a story sells at Stripe, and gives the plans that name it.
+pub(crate) type Selling<'s> = dyn Fn(&Sandbox) -> Vec<Plan> + 's;
+
+/// What is sold: what the story says, or else the offers.
+pub(crate) async fn sold(selling: Option<&Selling<'_>>, sandbox: &Sandbox, stripe: &dyn Stripe) -> Vec<Plan> {
+    if let Some(selling) = selling {
+        return selling(sandbox);
+    }
+    let mut plans = plans(stripe).await;
+    add_passes(stripe, &mut plans).await;
+    plans
+}
+
 /// Makes the products and prices at Stripe, and gives the plans that name them.
 pub(crate) async fn plans(stripe: &dyn Stripe) -> Vec<Plan> {
     let mut plans = vec![
@@ -128,6 +142,7 @@ async fn price(stripe: &dyn Stripe, offer: Offer, product: &str) -> PlanPrice {
         interval,
         interval_count: 1,
         once: offer.once(),
+        terms: PriceTerms::default(),
     }
 }
 

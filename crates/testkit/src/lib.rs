@@ -48,6 +48,7 @@ pub use checkout::{Card, Checkout, Offer};
 pub use database::{Database, each_database, postgres_server};
 pub use dying::Death;
 pub use ids::SeededIds;
+pub use latchkey_stripe_sandbox::Sandbox;
 pub use network::HeldAnswer;
 pub use newspaper::ADS_PER_PAGE;
 pub use page::Page;

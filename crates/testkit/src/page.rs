@@ -35,9 +35,9 @@ impl Page {
         self.body.contains(words)
     }
 
-    /// The hidden fields of the form that is sent to `action`.
+    /// The hidden fields of the form that is sent to `action`. Fails if there is none.
     #[track_caller]
-    pub(crate) fn form(&self, action: &str) -> Vec<(String, String)> {
+    pub fn form(&self, action: &str) -> Vec<(String, String)> {
         let begin = format!("action=\"{action}\"");
         let at = self.body.find(&begin);
         let at = at.unwrap_or_else(|| panic!("no form to {action} in {self:?}"));

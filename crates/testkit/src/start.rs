@@ -22,7 +22,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
 use crate::{
-    Database, SeededIds, checkout,
+    Database, SeededIds,
+    checkout::{self, Selling},
     network::{Network, through},
     newspaper,
 };
@@ -69,7 +70,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(crate) async fn start(database: &Database, seed: u64, money_back: MoneyBackPolicy) -> Self {
+    /// What is sold is said by `selling`, or else by [`checkout::plans`].
+    pub(crate) async fn start(
+        database: &Database,
+        seed: u64,
+        money_back: MoneyBackPolicy,
+        selling: Option<&Selling<'_>>,
+    ) -> Self {
         let [server, site, stripe_pages, stripe_api, origin] = [
             listener().await,
             listener().await,
@@ -94,8 +101,7 @@ impl Parts {
         let gateway = Arc::new(gateway(&stripe_key, address(&stripe_api), Arc::clone(&now)));
         serve(stripe_api, through(Arc::clone(&network), sandbox.api_router()), &stop);
         serve(stripe_pages, sandbox.pages_router(), &stop);
-        let mut plans = checkout::plans(gateway.as_ref()).await;
-        checkout::add_passes(gateway.as_ref(), &mut plans).await;
+        let plans = checkout::sold(selling, &sandbox, gateway.as_ref()).await;
 
         let store = database.open().await;
         store

@@ -151,6 +151,16 @@ impl StripeHand<'_> {
         price
     }
 
+    /// In Stripe's dashboard somebody ends or deletes what lies at a path of the API.
+    pub async fn deletes_object(&self, path: &str) {
+        self.calls("DELETE", path, "").await;
+    }
+
+    /// In Stripe's dashboard somebody makes or changes something. Gives the object.
+    pub async fn makes(&self, path: &str, fields: &[(&str, &str)]) -> Value {
+        self.posts(path, fields).await
+    }
+
     /// An object of the API, as it is now.
     pub async fn object(&self, path: &str) -> Value {
         self.calls("GET", path, "").await

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use latchkey_billing::MoneyBackPolicy;
+use latchkey_billing::{MoneyBackPolicy, Plan};
 use latchkey_entitlement::Timestamp;
-use latchkey_store::{Alert, Customer, Event, EventState, MAX_ROWS};
+use latchkey_store::{Alert, Customer, Event, EventState, MAX_ROWS, Store};
+use latchkey_stripe_sandbox::Sandbox;
 use latchkey_sync::{ReconcileReport, Stripe, Sync};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -67,21 +68,45 @@ impl World {
         let seed = ids::seed();
         eprintln!("LATCHKEY_TEST_SEED={seed}");
         Self {
-            parts: Parts::start(database, seed, money_back).await,
+            parts: Parts::start(database, seed, money_back, None).await,
             database: database.kind().to_owned(),
             seen_kept: AtomicUsize::new(0),
             finished: AtomicBool::new(false),
         }
     }
 
+    /// The same where other things are sold: `plans` makes them at Stripe, whose dashboard it may use, and gives the plans.
+    pub async fn selling(database: &Database, plans: impl Fn(&Sandbox) -> Vec<Plan>) -> Self {
+        let seed = ids::seed();
+        eprintln!("LATCHKEY_TEST_SEED={seed}");
+        Self {
+            parts: Parts::start(database, seed, MoneyBackPolicy::default(), Some(&plans)).await,
+            database: database.kind().to_owned(),
+            seen_kept: AtomicUsize::new(0),
+            finished: AtomicBool::new(false),
+        }
+    }
+
+    /// A new browser.
+    pub fn browser(&self) -> Browser {
+        let clock = Arc::new(CityClock(Arc::clone(&self.parts.clock)));
+        Browser::new(self.parts.http.clone(), clock)
+    }
+
+    /// An address of the account origin.
+    pub fn account_page(&self, path_and_query: &str) -> Url {
+        let origin = Url::parse(&self.parts.account_origin).unwrap();
+        origin.join(path_and_query).expect("a path")
+    }
+
+    /// Everything that is kept.
+    pub fn store(&self) -> &Store {
+        &self.parts.store
+    }
+
     /// Somebody at a new browser, with the address `NAME@example.org`.
     pub fn reader(&self, name: &str) -> Reader<'_> {
         Reader::new(self, name)
-    }
-
-    pub(crate) fn browser(&self) -> Browser {
-        let clock = Arc::new(CityClock(Arc::clone(&self.parts.clock)));
-        Browser::new(self.parts.http.clone(), clock)
     }
 
     /// Stripe's side of the story.

@@ -28,6 +28,7 @@ pub(crate) fn plans() -> Vec<Plan> {
             entitlements: Scope::parse("ad_free").unwrap(),
             sites: Sites::All,
             prices: vec![PlanPrice {
+                terms: latchkey_billing::PriceTerms::default(),
                 once: None,
                 id: PriceId::parse("prc_1").unwrap(),
                 stripe_price: price.to_owned(),
@@ -46,6 +47,7 @@ pub(crate) fn subscription(id: &str, customer: &str, status: &str, created: Time
         customer: customer.to_owned(),
         status: SubscriptionStatus::from(status.to_owned()),
         items: vec![SubscriptionItem {
+            price: None,
             id: format!("si_{id}"),
             price_id: "price_a".to_owned(),
             product_id: "prod_1".to_owned(),
@@ -66,7 +68,7 @@ pub(crate) fn subscription(id: &str, customer: &str, status: &str, created: Time
         metadata: BTreeMap::new(),
         livemode: false,
         default_payment_method: None,
-        card_expires_at: None,
+        ..Subscription::default()
     }
 }
 

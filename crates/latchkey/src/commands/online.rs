@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use http::header::LOCATION;
-use latchkey_billing::{PlanPrice, StripeError, check_price};
+use latchkey_billing::{Introduction, PlanPrice, StripeError, check_coupon, check_price};
 use latchkey_edge::reachable;
 use latchkey_entitlement::Timestamp;
 use latchkey_server::{SmtpMailer, SmtpSecurity};
@@ -146,6 +146,10 @@ async fn stripe(config: &Config, environment: &Environment) -> u32 {
             found += tell("Stripe account", &account(&gateway).await);
             for price in plans(config).iter().flat_map(|plan| &plan.prices) {
                 found += tell(&price_name(price), &compared(&gateway, price).await);
+                if let Some(introduction) = &price.terms.introduction {
+                    let what = format!("coupon {} of {}", introduction.coupon, price.id);
+                    found += tell(&what, &coupon(&gateway, introduction).await);
+                }
             }
             return found;
         }
@@ -211,6 +215,16 @@ pub(super) async fn account(gateway: &Gateway) -> Tried {
 
 /// Whether a price bills what readers are told.
 pub(super) async fn compared(gateway: &Gateway, price: &PlanPrice) -> Tried {
+    if let Some(chosen) = &price.terms.chosen {
+        return match gateway.has_product(&chosen.product).await {
+            Ok(true) => Fine(format!("{} is active; readers choose the amount", chosen.product)),
+            Ok(false) => Finding(
+                format!("Stripe has no active product {} in the mode of the key", chosen.product),
+                "compare stripe_product under [plan.price.chosen] with the product in Stripe's dashboard",
+            ),
+            Err(why) => Finding(why.to_string(), stripe_help(&why)),
+        };
+    }
     let found = match gateway.price(&price.stripe_price).await {
         Ok(found) => found,
         Err(why) => return Finding(why.to_string(), stripe_help(&why)),
@@ -220,6 +234,21 @@ pub(super) async fn compared(gateway: &Gateway, price: &PlanPrice) -> Tried {
         Err(why) => Finding(
             why.to_string(),
             "compare [[plan.price]] with the price in Stripe's dashboard, in the mode of the key",
+        ),
+    }
+}
+
+/// Whether an introduction's coupon takes off what readers are told.
+async fn coupon(gateway: &Gateway, introduction: &Introduction) -> Tried {
+    let found = match gateway.coupon(&introduction.coupon).await {
+        Ok(found) => found,
+        Err(why) => return Finding(why.to_string(), stripe_help(&why)),
+    };
+    match check_coupon(introduction, found.as_ref(), gateway.livemode()) {
+        Ok(()) => Fine("can be used, and takes off what the configuration says".to_owned()),
+        Err(why) => Finding(
+            why.to_string(),
+            "compare [plan.price.intro] with the coupon in Stripe's dashboard, in the mode of the key",
         ),
     }
 }

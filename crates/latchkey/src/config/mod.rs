@@ -3,10 +3,13 @@
 //! Everything is read once, at start; unknown keys are errors, and each message says which key, in which file, and what to do.
 
 mod environment;
+mod price;
+mod price_rules;
 mod secret;
 mod validate;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -17,7 +20,7 @@ use figment::{
     providers::{Format, Toml},
     value::Value,
 };
-use latchkey_billing::{Currency, Interval, MoneyBackPolicy, explain};
+use latchkey_billing::{Currency, Interval, MailDomain, MissingCard, MoneyBackPolicy, explain};
 use latchkey_entitlement::{
     PlanId, PriceId, Scope, SiteId, Span, Zone,
     policy::{CallPolicy, CommentPolicy, SitePolicy, StripPolicy},
@@ -244,6 +247,7 @@ pub(crate) struct PlanSection {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PriceSection {
     pub(crate) id: PriceId,
+    #[serde(default)]
     pub(crate) stripe_price: String,
     pub(crate) currency: Currency,
     pub(crate) amount_minor: i64,
@@ -253,6 +257,28 @@ pub(crate) struct PriceSection {
     pub(crate) interval_count: u32,
     #[serde(default)]
     pub(crate) once: Option<Span>,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) currencies: BTreeMap<Currency, i64>,
+    #[serde(default)]
+    pub(crate) trial_days: Option<u32>,
+    #[serde(default)]
+    pub(crate) trial_card: Option<price::CardWord>,
+    #[serde(default)]
+    pub(crate) trial_without_card: Option<MissingCard>,
+    #[serde(default)]
+    pub(crate) promotion_codes: bool,
+    #[serde(default)]
+    pub(crate) needs_statement: Option<String>,
+    #[serde(default)]
+    pub(crate) needs_mail_domains: Vec<MailDomain>,
+    #[serde(default)]
+    pub(crate) needs_codes: Vec<String>,
+    #[serde(default)]
+    pub(crate) intro: Option<price::IntroSection>,
+    #[serde(default)]
+    pub(crate) chosen: Option<price::ChosenSection>,
 }
 
 fn one() -> u32 {

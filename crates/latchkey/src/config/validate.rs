@@ -1,12 +1,15 @@
 //! What a configuration must hold beyond its shape.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use latchkey_entitlement::policy::{MAX_OUTAGE_GRACE_SECONDS, MAX_PASS_LIFE_SECONDS};
 use latchkey_page::Compiled;
 use url::Url;
 
-use super::Config;
+use super::{Config, price_rules};
 
 /// One thing that is wrong: where, what, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ impl fmt::Display for Finding {
     }
 }
 
-fn finding(at: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Finding {
+pub(super) fn finding(at: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Finding {
     Finding {
         at: at.into(),
         problem: problem.into(),
@@ -190,6 +193,8 @@ fn sites(config: &Config, found: &mut Vec<Finding>) {
 
 fn plans(config: &Config, found: &mut Vec<Finding>) {
     let mut prices = BTreeSet::new();
+    let mut price_ids = BTreeSet::new();
+    let mut products = BTreeMap::new();
     let mut ids = BTreeSet::new();
     for plan in &config.plans {
         let at = format!("plan {}", plan.id);
@@ -211,11 +216,11 @@ fn plans(config: &Config, found: &mut Vec<Finding>) {
             found.push(finding(&at, "it has no price", "add a [[plan.price]]"));
         }
         for price in &plan.prices {
-            if price.amount_minor <= 0 || price.interval_count == 0 {
+            if !price_ids.insert(price.id.clone()) {
                 found.push(finding(
                     format!("{at}, price {}", price.id),
-                    "amount or interval is not above zero",
-                    "amounts are in minor units: 500 is 5.00",
+                    "this id is there twice",
+                    "each price needs an id of its own",
                 ));
             }
             if price.interval.is_some() == price.once.is_some() {
@@ -229,7 +234,17 @@ fn plans(config: &Config, found: &mut Vec<Finding>) {
                     "interval = \"month\" renews by itself; once = \"7d\" is paid once and gives so much time",
                 ));
             }
-            if !prices.insert(price.stripe_price.clone()) {
+            // A subscription of a chosen amount is known by its product.
+            if let Some(chosen) = &price.chosen
+                && *products.entry(&chosen.stripe_product).or_insert(&plan.id) != &plan.id
+            {
+                found.push(finding(
+                    format!("{at}, price {}", price.id),
+                    format!("{} is another plan's product too", chosen.stripe_product),
+                    "a product belongs to one plan",
+                ));
+            }
+            if price.chosen.is_none() && !prices.insert(price.stripe_price.clone()) {
                 found.push(finding(
                     &at,
                     format!("{} is there twice", price.stripe_price),
@@ -237,6 +252,7 @@ fn plans(config: &Config, found: &mut Vec<Finding>) {
                 ));
             }
         }
+        price_rules::prices(plan, found);
     }
 }
 
@@ -272,6 +288,19 @@ pub(crate) fn examples(config: &Config) -> Vec<Finding> {
                 format!("{} is still the example", price.stripe_price),
                 "`latchkey stripe setup --write` makes it in Stripe and writes its id here",
             ));
+        }
+        for price in &plan.prices {
+            if let Some(chosen) = price
+                .chosen
+                .as_ref()
+                .filter(|it| it.stripe_product.ends_with("replace_me"))
+            {
+                found.push(finding(
+                    format!("plan {}, price {}", plan.id, price.id),
+                    format!("{} is still the example", chosen.stripe_product),
+                    "make the product in Stripe, and write its id (it begins with prod_)",
+                ));
+            }
         }
     }
     found

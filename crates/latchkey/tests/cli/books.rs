@@ -76,6 +76,8 @@ fn given_a_payer(url: &str, invoices: Vec<Invoice>) {
             ..SubscriptionRow::default()
         };
         let commit = SyncCommit {
+            trials: vec![],
+            offers: vec![],
             sync_id: EventId::from_uuid(uuid::Uuid::from_u128(2)),
             customer: "cus_1".to_owned(),
             owner: "test".to_owned(),

@@ -3,7 +3,7 @@
 use axum::{Router, extract::Request, http::StatusCode};
 
 use crate::{
-    outside::{Manners, Outside, PASSWORD, archive, mail_server, mail_server_on, serve},
+    outside::{Manners, Outside, PASSWORD, archive, mail_server, mail_server_on, post, serve},
     program::{Place, SECRETS, free_port, is_root, postgres, psql},
 };
 
@@ -100,6 +100,41 @@ fn a_price_that_bills_otherwise_than_readers_are_told_is_found() {
         let place = outside.place().edit(&[(from, to)]);
         place.run(&CHECK).is(4).says(&[said, "Found: 1."]);
     }
+}
+
+#[test]
+fn a_coupon_and_a_product_that_are_not_as_readers_are_told_are_found() {
+    let outside = Outside::new();
+    let coupon = [
+        ("id", "first"),
+        ("percent_off", "60"),
+        ("duration", "repeating"),
+        ("duration_in_months", "3"),
+    ];
+    post(&outside, "coupons", &coupon);
+    post(&outside, "products", &[("id", "prod_friend"), ("name", "Friend")]);
+    let more = |percent: &str, product: &str| {
+        format!(
+            "interval = \"year\"\n[plan.price.intro]\ncoupon = \"first\"\npercent_off = {percent}\nmonths = 3\n\
+             [[plan.price]]\nid = \"prc_free\"\nname = \"Free choice\"\ncurrency = \"eur\"\namount_minor = 500\ninterval = \"month\"\n\
+             [plan.price.chosen]\nstripe_product = \"{product}\"\nminimum_minor = 200\nmaximum_minor = 10000\n"
+        )
+    };
+    let place = |percent, product| {
+        outside
+            .place()
+            .edit(&[("interval = \"year\"\n", &more(percent, product))])
+    };
+    place("60", "prod_friend").run(&CHECK).is(0).says(&[
+        "ok       coupon first of prc_yearly: can be used, and takes off what the configuration says",
+        "prod_friend is active; readers choose the amount",
+    ]);
+    place("50", "prod_none").run(&CHECK).is(4).says(&[
+        "finding  coupon first of prc_yearly",
+        "takes off something else",
+        "Stripe has no active product prod_none",
+        "Found: 2.",
+    ]);
 }
 
 #[test]

@@ -179,10 +179,15 @@ async fn prices(gateway: &Gateway) -> [String; 2] {
 
 /// Archives a price, as somebody does in Stripe's dashboard.
 pub(crate) fn archive(outside: &Outside, price: &str) {
-    let url = format!("http://{}/v1/prices/{price}", outside.stripe);
+    post(outside, &format!("prices/{price}"), &[("active", "false")]);
+}
+
+/// Makes or changes something in Stripe's dashboard.
+pub(crate) fn post(outside: &Outside, path: &str, fields: &[(&str, &str)]) {
+    let url = format!("http://{}/v1/{path}", outside.stripe);
     let done = outside.runtime.block_on(async {
         let request = reqwest::Client::new().post(url).bearer_auth(SECRETS[0].1);
-        request.form(&[("active", "false")]).send().await.unwrap().status()
+        request.form(fields).send().await.unwrap().status()
     });
     assert_eq!(done, 200);
 }

@@ -6,11 +6,12 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use latchkey_billing::{Invoice, Next, Subscription, format_money};
+use latchkey_billing::{Invoice, Next, Subscription, SubscriptionStatus, format_money};
 use latchkey_entitlement::{Grant, SessionId, Source};
 use latchkey_store::Session;
 use serde::Deserialize;
 
+use super::account_plan;
 use crate::{
     Problem,
     browser::Browser,
@@ -30,6 +31,8 @@ pub(crate) struct Asked {
     back: Option<String>,
     /// Wanted to pay for what is already there.
     already: Option<String>,
+    /// A change of plan waits for its payment.
+    waiting: Option<String>,
 }
 
 struct GrantView {
@@ -52,6 +55,8 @@ struct SubscriptionView {
     may_cancel: bool,
     may_resume: bool,
     owed: bool,
+    /// Whether there is another price to change to.
+    may_change: bool,
     /// Why it gives nothing although it goes on.
     rests: Option<&'static str>,
 }
@@ -83,6 +88,7 @@ struct AccountPage {
     email: Option<String>,
     proven: bool,
     already: bool,
+    waiting: bool,
     stale: bool,
     grants: Vec<GrantView>,
     /// What begins later, the next first.
@@ -143,6 +149,7 @@ pub(crate) async fn show(
         email: reader.email().map(|(email, _)| view::masked(email)),
         proven: reader.email().is_some_and(|(_, proven)| proven),
         already: asked.already.is_some(),
+        waiting: asked.waiting.is_some() || bought.iter().any(|own| own.pending_update),
         stale,
         grants,
         queued,
@@ -258,12 +265,27 @@ async fn notes(app: &App, reader: &Reader) -> Result<BTreeMap<String, String>, P
 fn subscription(app: &App, own: &Subscription, note: Option<&str>) -> Option<SubscriptionView> {
     let item = own.items.first()?;
     let sold = app.config.plans.iter().find_map(|plan| {
-        let price = plan.prices.iter().find(|price| price.stripe_price == item.price_id)?;
-        Some((plan.name.clone(), view::price(price)))
+        let price = plan
+            .prices
+            .iter()
+            .find(|price| price.sold(&item.price_id, &item.product_id))?;
+        Some((plan.name.clone(), view::paid(own, price, &app.config.plans)))
     });
     let (plan, price) = sold.unwrap_or_else(|| ("An earlier plan".to_owned(), String::new()));
     let next = own.next()?;
     let (word, day) = match next {
+        Next::Renews(at) if own.status == SubscriptionStatus::Trialing => {
+            // Without a card nothing can be charged then.
+            let has_card = own.default_payment_method.is_some();
+            (
+                if has_card {
+                    "Free until the first payment on"
+                } else {
+                    "Free without a card until"
+                },
+                Some(at),
+            )
+        }
         Next::Renews(at) => ("Renews", Some(at)),
         Next::Ends(at) => ("Ends", Some(at)),
         Next::Owed => ("Waits for a payment", None),
@@ -280,6 +302,7 @@ fn subscription(app: &App, own: &Subscription, note: Option<&str>) -> Option<Sub
         may_cancel: !matches!(next, Next::Ends(_)),
         may_resume: matches!(next, Next::Ends(_)),
         owed: next == Next::Owed,
+        may_change: account_plan::is_offered(app, own),
         rests: note.and_then(|note| match note {
             "refunded" => Some("The last payment was paid back to you, so pages come with ads until the next one."),
             "disputed" => Some(

@@ -268,8 +268,11 @@ const fn is_ending(own: &Subscription) -> bool {
 fn one(app: &App, own: &Subscription) -> One {
     let sold = own.items.iter().find_map(|item| {
         app.config.plans.iter().find_map(|plan| {
-            let price = plan.prices.iter().find(|price| price.stripe_price == item.price_id)?;
-            Some((plan.name.clone(), view::price(price)))
+            let price = plan
+                .prices
+                .iter()
+                .find(|price| price.sold(&item.price_id, &item.product_id))?;
+            Some((plan.name.clone(), view::paid(own, price, &app.config.plans)))
         })
     });
     let (plan, price) = sold.unwrap_or_else(|| ("An earlier plan".to_owned(), String::new()));

@@ -1,19 +1,25 @@
+use std::collections::BTreeMap;
+
 use axum::{
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use latchkey_billing::{CheckoutSession, PlanPrice, StripeError, Subscription};
+use latchkey_billing::{CheckoutSession, Discounted, Offer, PlanPrice, StripeError, Subscription};
 use latchkey_entitlement::{AccountId, EventId, time::MINUTE};
 use latchkey_store::{Attempt, NewAttempt};
-use latchkey_sync::Purchase;
+use latchkey_sync::{Purchase, SyncError};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::support;
+use super::{
+    checkout_offer::take,
+    support::{self, Typed, TypedPrice},
+};
 use crate::{
     Problem,
     browser::{self, Browser, SameOrigin},
+    buyer::Visitor,
     extract::Form,
     network::{Limit, Network},
     reader::{self, Reader},
@@ -44,6 +50,36 @@ pub(crate) struct Choice {
     email: Option<String>,
     site: Option<String>,
     to: Option<String>,
+    pub(super) currency: Option<String>,
+    promotion_code: Option<String>,
+    /// What belongs to one price: `amount.prc_…`, `statement.prc_…`, `word.prc_…`, `shown.prc_…`.
+    #[serde(flatten)]
+    more: BTreeMap<String, String>,
+}
+
+impl Choice {
+    /// What was sent for one price under this name.
+    pub(super) fn of(&self, field: &str, price: &PlanPrice) -> &str {
+        let name = format!("{field}.{}", price.id);
+        self.more.get(&name).map_or("", String::as_str)
+    }
+
+    /// What was typed, for the page that says what is wrong with it.
+    fn typed(&self, price: &PlanPrice, error: String) -> Typed {
+        Typed {
+            email: self.email.clone().unwrap_or_default(),
+            error: Some(error),
+            of_email: false,
+            price: Some(TypedPrice {
+                id: price.id.to_string(),
+                amount: self.of("amount", price).to_owned(),
+                word: self.of("word", price).to_owned(),
+                statement: !self.of("statement", price).is_empty(),
+            }),
+            currency: self.currency.clone(),
+            code: self.promotion_code.clone(),
+        }
+    }
 }
 
 pub(crate) async fn begin(
@@ -54,7 +90,7 @@ pub(crate) async fn begin(
 ) -> Result<Response, Problem> {
     let browser = same.form(&form.token)?;
     let target = Target::read(&app.config, form.site.as_deref(), form.to.as_deref());
-    let price = find_price(&app, &form.price)?;
+    let (price, button) = find_price(&app, &form.price)?;
     let uuid = own_attempt(&browser, &form)?;
     network
         .limit(&app, PER_NETWORK, "Many payments were begun from your network.")
@@ -70,17 +106,18 @@ pub(crate) async fn begin(
     let email = match wanted_email(reader.as_ref(), form.email.as_deref()) {
         Ok(email) => email,
         Err(error) => {
-            let typed = form.email.as_deref().unwrap_or_default();
-            return support::page(
-                &app,
-                &browser,
-                &target,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                typed,
-                Some(error),
-            )
-            .await;
+            let typed = Typed {
+                of_email: true,
+                ..form.typed(&price, error.to_owned())
+            };
+            return again(&app, &browser, &network, &target, typed).await;
         }
+    };
+    let (asked, code) = (form.currency.as_deref(), form.promotion_code.as_deref());
+    let visitor = Visitor::load(&app, &browser, &network, reader.as_ref(), asked, code).await?;
+    let offer = match take(&app, &browser, &visitor, &form, &price, button) {
+        Ok(offer) => offer,
+        Err(error) => return again(&app, &browser, &network, &target, form.typed(&price, error)).await,
     };
     // An account of this attempt alone until its address is proven; a doubled click comes to the same one.
     let account = match reader {
@@ -92,7 +129,12 @@ pub(crate) async fn begin(
     if let Some(email) = email {
         app.store.set_unproven_email(&account, &email, now).await?;
     }
-    let attempt = stored_attempt(&app, &browser, uuid, &account, &price, &target).await?;
+    let sale = Sale {
+        account: &account,
+        price: &price,
+        target: &target,
+    };
+    let (attempt, offer) = stored_attempt(&app, &browser, uuid, &sale, offer).await?;
     if let Some(id) = &attempt.stripe_session {
         let session = app.stripe.checkout_session(id).await?;
         match session.status.as_deref() {
@@ -100,10 +142,21 @@ pub(crate) async fn begin(
             Some("complete") => return Ok(Redirect::to(&format!("/return?session_id={id}")).into_response()),
             _ => {}
         }
-        let again = stored_attempt(&app, &browser, app.ids.uuid(), &account, &price, &target).await?;
-        return pay(&app, &browser, &again, &price, &target).await;
+        let (anew, offer) = stored_attempt(&app, &browser, app.ids.uuid(), &sale, offer).await?;
+        return pay(&app, &browser, &network, &anew, &offer, (&target, &form, &price)).await;
     }
-    pay(&app, &browser, &attempt, &price, &target).await
+    pay(&app, &browser, &network, &attempt, &offer, (&target, &form, &price)).await
+}
+
+/// The support page with what is wrong.
+async fn again(
+    app: &App,
+    browser: &Browser,
+    network: &Network,
+    target: &Target,
+    typed: Typed,
+) -> Result<Response, Problem> {
+    support::page(app, browser, network, target, StatusCode::UNPROCESSABLE_ENTITY, typed).await
 }
 
 /// The account of an attempt that nobody is signed in for. One that was proven meanwhile is somebody's: this browser is not known
@@ -122,11 +175,25 @@ async fn account_of_attempt(app: &App, uuid: Uuid) -> Result<AccountId, Problem>
     })
 }
 
-fn find_price(app: &App, id: &str) -> Result<PlanPrice, Problem> {
+/// The price of a button, and the amount that stands on it: `prc_…`, or `prc_…/500`.
+fn find_price(app: &App, button: &str) -> Result<(PlanPrice, Option<i64>), Problem> {
+    let (id, amount) = match button.split_once('/') {
+        Some((id, amount)) => (id, amount.parse().ok()),
+        None => (button, None),
+    };
     let mut prices = app.config.plans.iter().flat_map(|plan| plan.prices.iter());
-    prices.find(|price| price.id.as_str() == id).cloned().ok_or_else(|| {
+    let found = prices.find(|price| price.id.as_str() == id).cloned();
+    let found = found.ok_or_else(|| {
         Problem::bad_input("This plan is no longer offered. Go back, reload the page, and choose again.")
-    })
+    })?;
+    Ok((found, amount))
+}
+
+/// What is sold to whom, and where they go afterwards.
+struct Sale<'a> {
+    account: &'a AccountId,
+    price: &'a PlanPrice,
+    target: &'a Target,
 }
 
 /// The attempt's number, if this browser was given it.
@@ -161,23 +228,28 @@ async fn supports_already(app: &App, reader: &Reader) -> Result<bool, Problem> {
     support::is_supporting(app, reader).await
 }
 
-/// Stores the attempt before Stripe hears of it. If the same one is there for the same price, that one is used; a click on
-/// another price gets an attempt of its own.
+/// Stores the attempt and the offer before Stripe hears of it. If the same one is there for the same choice, that one is used; a click
+/// on another price, or another amount, gets an attempt of its own.
 async fn stored_attempt(
     app: &App,
     browser: &Browser,
     uuid: Uuid,
-    account: &AccountId,
-    price: &PlanPrice,
-    target: &Target,
-) -> Result<Attempt, Problem> {
+    sale: &Sale<'_>,
+    offer: Offer,
+) -> Result<(Attempt, Offer), Problem> {
+    let Sale { account, price, target } = *sale;
     let mut id = EventId::from_uuid(uuid);
     if let Some(known) = app.store.attempt(&id).await? {
-        if known.price == price.id && known.account == *account {
-            return Ok(known);
+        let taken = app.store.offer(&id).await?.map(|row| row.offer);
+        if let Some(taken) = taken.filter(|taken| taken.is_same_choice(&offer))
+            && known.account == *account
+        {
+            return Ok((known, taken));
         }
         id = app.ids.event();
     }
+    let now = app.clock.now();
+    app.store.keep_offer(&id, account, &offer, None, now).await?;
     let new = NewAttempt {
         id: id.clone(),
         account: account.clone(),
@@ -185,12 +257,14 @@ async fn stored_attempt(
         price: price.id.clone(),
         site: target.site.clone(),
         return_to: target.to.as_str().to_owned(),
-        now: app.clock.now(),
+        now,
     };
     // The other half of a doubled click may have stored it just now; then it is there.
     let stored = app.store.create_attempt(new).await;
+    // The other half may have taken the offer a moment before, too.
+    let offer = app.store.offer(&id).await?.map_or(offer, |row| row.offer);
     match (app.store.attempt(&id).await?, stored) {
-        (Some(attempt), _) => Ok(attempt),
+        (Some(attempt), _) => Ok((attempt, offer)),
         (None, Err(error)) => Err(error.into()),
         (None, Ok(())) => Err(Problem::internal(&"an attempt was not stored")),
     }
@@ -207,9 +281,10 @@ fn nonce(browser: &Browser, attempt: &EventId) -> String {
 async fn pay(
     app: &App,
     browser: &Browser,
+    network: &Network,
     attempt: &Attempt,
-    price: &PlanPrice,
-    target: &Target,
+    offer: &Offer,
+    (target, form, price): (&Target, &Choice, &PlanPrice),
 ) -> Result<Response, Problem> {
     if let Some(elsewhere) = close_others(app, attempt, price).await? {
         return Ok(elsewhere);
@@ -218,11 +293,24 @@ async fn pay(
     let purchase = Purchase {
         account: attempt.account.clone(),
         attempt: attempt.id.clone(),
-        price: price.stripe_price.clone(),
+        price: offer.stripe_price.clone(),
         success_url: format!("{origin}/return?session_id={{CHECKOUT_SESSION_ID}}"),
         cancel_url: format!("{origin}/support?{}", target.query()),
     };
-    let session = app.sync.open_checkout(&purchase).await?;
+    let session = match app.sync.open_checkout_on(&purchase, &offer.checkout).await {
+        // Judged as good before: the last use was somebody else's, or Stripe knows more of this customer.
+        Err(SyncError::Stripe(StripeError::Refused { status: 400, .. }))
+            if matches!(offer.checkout.discount, Some(Discounted::PromotionCode(_))) =>
+        {
+            let told = "The promotion code cannot be used for this any more. Nothing was charged; the prices below are without it.";
+            let typed = Typed {
+                code: None,
+                ..form.typed(price, told.to_owned())
+            };
+            return again(app, browser, network, target, typed).await;
+        }
+        other => other?,
+    };
     if app.store.attach_stripe_session(&attempt.id, &session.id).await? {
         return to_payment(browser, attempt, &session);
     }

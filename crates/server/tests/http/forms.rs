@@ -239,3 +239,21 @@ async fn a_program_is_told_what_is_wrong_with_its_json() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn codes_are_looked_up_a_few_times_for_a_network() {
+    each_world(async |world| {
+        let mut guesser = world.browser_at("198.51.100.7");
+        let mut refused = 0;
+        for number in 0..35 {
+            let page = guesser.get(&format!("/support?code=GUESS{number}")).await;
+            refused += usize::from(page.status == StatusCode::TOO_MANY_REQUESTS);
+        }
+        assert_eq!((refused, world.stripe.codes_asked()), (5, 30));
+        // Whoever comes from elsewhere is not held up, nor is the page without a code.
+        assert_eq!(guesser.get("/support").await.status, StatusCode::OK);
+        let mut other = world.browser_at("203.0.113.9");
+        assert_eq!(other.get("/support?code=SPRING").await.status, StatusCode::OK);
+    })
+    .await;
+}

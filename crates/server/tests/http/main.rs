@@ -21,6 +21,7 @@ mod logs;
 mod machines;
 mod passes;
 mod paying;
+mod prices;
 mod signing_in;
 mod stripe;
 mod world;

@@ -7,9 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Invoice, InvoicePayment,
-    NewCheckout, NewCustomer, NewPrice, NewRefund, Page, Price, Refund, SessionLine, Stripe, StripeError, Subscription,
-    SubscriptionChange, SubscriptionItem, SubscriptionStatus,
+    ACCOUNT_KEY, ATTEMPT_KEY, ChangePreview, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Invoice,
+    InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, Price, PriceChange, PromotionCode, Refund,
+    SessionLine, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem, SubscriptionStatus,
 };
 use latchkey_entitlement::{
     Clock, Timestamp,
@@ -21,6 +21,7 @@ struct State {
     down: bool,
     refuses_key: bool,
     customers: Vec<(String, Option<String>)>,
+    codes_asked: usize,
     sessions: Vec<(String, CheckoutSession)>,
     subscriptions: Vec<Subscription>,
 }
@@ -92,6 +93,11 @@ impl FakeStripe {
         own.expect("a subscription").id.clone()
     }
 
+    /// How often a promotion code was asked for.
+    pub(crate) fn codes_asked(&self) -> usize {
+        self.state.lock().unwrap().codes_asked
+    }
+
     pub(crate) fn customers(&self) -> usize {
         self.state.lock().unwrap().customers.len()
     }
@@ -120,6 +126,7 @@ impl FakeStripe {
                 quantity: 1,
                 current_period_start: now,
                 current_period_end: now.plus(30 * DAY),
+                price: None,
             }],
             more_items: false,
             cancel_at_period_end: false,
@@ -134,7 +141,7 @@ impl FakeStripe {
             metadata: session.metadata.clone(),
             livemode: false,
             default_payment_method: Some("Visa •••• 4242".into()),
-            card_expires_at: None,
+            ..Subscription::default()
         };
         state.subscriptions.push(subscription);
     }
@@ -326,6 +333,15 @@ impl Stripe for FakeStripe {
     }
 
     async fn customer_of(&self, _: &str) -> Result<Option<String>, StripeError> {
+        Ok(None)
+    }
+
+    async fn preview_price_change(&self, _: &PriceChange) -> Result<ChangePreview, StripeError> {
+        Err(StripeError::NotFound)
+    }
+
+    async fn promotion_code(&self, _: &str) -> Result<Option<PromotionCode>, StripeError> {
+        self.up()?.codes_asked += 1;
         Ok(None)
     }
 

@@ -14,7 +14,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use latchkey_billing::{Currency, Interval, NoticePolicy, Once, Plan, PlanPrice, WebhookSecrets, explain};
+use latchkey_billing::{Currency, Interval, NoticePolicy, Once, Plan, PlanPrice, PriceTerms, WebhookSecrets, explain};
 use latchkey_entitlement::{
     Clock, PlanId, PriceId, Scope, SiteId, Sites, Timestamp, Zone,
     policy::{CommentPolicy, SitePolicy},
@@ -351,6 +351,7 @@ fn config() -> ServerConfig {
         interval,
         interval_count: 1,
         once: None,
+        terms: PriceTerms::default(),
     };
     config.time_zone = explain::Zone::named("Europe/Berlin").unwrap();
     config.plans = vec![Plan {
@@ -362,7 +363,13 @@ fn config() -> ServerConfig {
         sites: Sites::All,
         prices: vec![
             price("prc_month", "price_month", 400, Interval::Month),
-            price("prc_year", "price_year", 4000, Interval::Year),
+            PlanPrice {
+                terms: PriceTerms {
+                    promotion_codes: true,
+                    ..PriceTerms::default()
+                },
+                ..price("prc_year", "price_year", 4000, Interval::Year)
+            },
             PlanPrice {
                 once: Some(Once {
                     span: "7d".parse().unwrap(),

@@ -7,6 +7,7 @@ mod doubles;
 mod external;
 mod history;
 mod inbox;
+mod offers;
 mod people;
 mod queue;
 mod rest;
@@ -90,6 +91,8 @@ fn commit(id: &str, customer: &str, owner: &str, account: &AccountId, wanted: Ve
         notices: vec![],
         effects: vec![],
         deleted: false,
+        offers: vec![],
+        trials: vec![],
     }
 }
 

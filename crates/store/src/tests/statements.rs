@@ -1,8 +1,8 @@
 use super::stores;
 use crate::{
     account, account_merge, attempt, customer, database, double, enter_code, external, grant, history, inbox, invoice,
-    key, leave_link, limit, login, notice, outbox, plan, prune, revocation, schema, session, setting, standing,
-    sync_commit,
+    key, leave_link, limit, login, notice, offer, outbox, plan, price_change, prune, revocation, schema, session,
+    setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -23,8 +23,10 @@ async fn every_statement_is_understood_by_both_databases() {
         ("leave_link", leave_link::STATEMENTS),
         ("limit", limit::STATEMENTS),
         ("login", login::STATEMENTS),
+        ("offer", offer::STATEMENTS),
         ("outbox", outbox::STATEMENTS),
         ("plan", plan::STATEMENTS),
+        ("price_change", price_change::STATEMENTS),
         ("prune", prune::STATEMENTS),
         ("revocation", revocation::STATEMENTS),
         ("schema", schema::STATEMENTS),

@@ -33,6 +33,12 @@ struct Checkout {
     email: Option<String>,
     typed: CardForm,
     cancel_url: Option<String>,
+    /// Whether a code can be typed.
+    takes_code: bool,
+    /// What is taken off, and how much of it now.
+    discount: Option<(String, String)>,
+    /// Whether the page does without a card.
+    without_card: bool,
     fault_field: &'static str,
     fault: Option<String>,
 }
@@ -44,7 +50,7 @@ impl Checkout {
             let price = state.prices.get(&item.price)?;
             Some(Item {
                 name: state.product_name(&price.product),
-                price: price.show(),
+                price: price.show_in(&session.currency),
                 quantity: item.quantity,
             })
         });
@@ -62,6 +68,12 @@ impl Checkout {
             email: state.session_email(session),
             typed,
             cancel_url: session.cancel_url.clone(),
+            takes_code: session.allow_promotion_codes == Some(true) && session.discount.is_none(),
+            discount: session.discount.as_ref().and_then(|chosen| {
+                let coupon = state.coupons.get(&chosen.coupon)?;
+                Some((coupon.show(), show_money(session.amount_discount, &session.currency)))
+            }),
+            without_card: session.card_if_required && session.amount_total == 0,
             fault_field,
             fault,
         })
@@ -134,6 +146,33 @@ pub(super) async fn submit(
     sandbox.edit(|state| {
         let outcome = state.submit_payment(&id, &typed);
         conclude(state, outcome, &id, typed)
+    })
+}
+
+#[derive(serde::Deserialize)]
+pub(super) struct CodeForm {
+    #[serde(default)]
+    promotion_code: String,
+}
+
+/// `POST /c/pay/{id}/code`
+pub(super) async fn code(
+    Extract(sandbox): Extract<Arc<Sandbox>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(typed): Form<CodeForm>,
+) -> Response {
+    if is_cross_site(&headers) {
+        return message(
+            StatusCode::FORBIDDEN,
+            "Refused",
+            "This form was sent from another site.",
+            None,
+        );
+    }
+    sandbox.edit(|state| {
+        let outcome = state.submit_code(&id, &typed.promotion_code);
+        conclude(state, outcome, &id, CardForm::default())
     })
 }
 

@@ -43,6 +43,7 @@ impl Sandbox {
             .route("/", get(|| async { Redirect::to("/control") }))
             .route("/sandbox.css", get(style))
             .route("/c/pay/{id}", get(checkout::show).post(checkout::submit))
+            .route("/c/pay/{id}/code", post(checkout::code))
             .route("/c/auth/{id}", get(checkout::ask).post(checkout::answer))
             .route("/p/session/{secret}", get(portal::show))
             .route("/p/session/{secret}/{act}", post(portal::act))

@@ -41,6 +41,9 @@ fn check(object: &Value) {
         Some("invoice") => parses::<stripe_shared::Invoice>(object),
         Some("invoice_payment") => parses::<stripe_shared::InvoicePayment>(object),
         Some("payment_intent") => parses::<stripe_shared::PaymentIntent>(object),
+        Some("coupon") => parses::<stripe_shared::Coupon>(object),
+        Some("promotion_code") => parses::<stripe_shared::PromotionCode>(object),
+        Some("discount") => parses::<stripe_shared::Discount>(object),
         Some("payment_method") => parses::<stripe_shared::PaymentMethod>(object),
         Some("charge") => parses::<stripe_shared::Charge>(object),
         Some("refund") => parses::<stripe_shared::Refund>(object),
@@ -86,11 +89,21 @@ async fn note_all(bench: &Bench, seen: &mut Seen) {
         "events",
         "webhook_endpoints",
         "billing_portal/configurations",
+        "coupons",
+        "promotion_codes",
     ] {
         note_list(bench, seen, &format!("/v1/{noun}?limit=100")).await;
     }
     note_list(bench, seen, "/v1/subscriptions?limit=100&status=all").await;
     note_list(bench, seen, "/v1/charges?limit=100&expand[]=data.refunds").await;
+    let expanded = bench
+        .get("/v1/subscriptions?limit=100&status=all&expand[]=data.discounts")
+        .await;
+    for subscription in expanded["data"].as_array().unwrap() {
+        for discount in subscription["discounts"].as_array().unwrap() {
+            note(seen, discount);
+        }
+    }
 }
 
 /// A one-off purchase by somebody new; its session.
@@ -149,6 +162,55 @@ async fn money_goes_back(bench: &Bench, price: &str) {
     bench.sandbox.control().win_dispute(&text(real.unwrap(), "id")).unwrap();
 }
 
+/// Somebody pays less for two months, and somebody else begins a trial without a card; a third one's change waits for its payment.
+async fn pay_otherwise(bench: &Bench, seen: &mut Seen) {
+    let (month, more) = (bench.price().await, bench.price_of("900", "month").await);
+    let terms = [
+        ("amount_off", "200"),
+        ("currency", "eur"),
+        ("duration", "repeating"),
+        ("duration_in_months", "2"),
+    ];
+    let coupon = text(&bench.post("/v1/coupons", &terms).await, "id");
+    let pairs = [("promotion[type]", "coupon"), ("promotion[coupon]", coupon.as_str())];
+    let code = text(&bench.post("/v1/promotion_codes", &pairs).await, "id");
+    let customer = bench.customer().await;
+    let less = text(
+        &bench
+            .session(&customer, &month, &[("discounts[0][promotion_code]", code.as_str())])
+            .await,
+        "id",
+    );
+    assert_eq!(bench.pay(&less, "4242424242424242").await.status, 303);
+    let terms = [
+        ("subscription_data[trial_period_days]", "7"),
+        (
+            "subscription_data[trial_settings][end_behavior][missing_payment_method]",
+            "pause",
+        ),
+        ("payment_method_collection", "if_required"),
+    ];
+    let trial = text(&bench.session(&bench.customer().await, &month, &terms).await, "id");
+    assert_eq!(bench.page("POST", &format!("/c/pay/{trial}"), &[]).await.status, 303);
+    let (customer, id) = bench.subscribe(&month, "4242424242424242").await;
+    let item = text(&bench.subscription(&id).await["items"]["data"][0], "id");
+    let pairs = [
+        ("subscription", id.as_str()),
+        ("subscription_details[items][0][id]", item.as_str()),
+        ("subscription_details[items][0][price]", more.as_str()),
+        ("subscription_details[proration_behavior]", "always_invoice"),
+    ];
+    note(seen, &bench.post("/v1/invoices/create_preview", &pairs).await);
+    bench.sandbox.control().fail_next_payments(&customer, 1).unwrap();
+    let pairs = [
+        ("items[0][id]", item.as_str()),
+        ("items[0][price]", more.as_str()),
+        ("proration_behavior", "always_invoice"),
+        ("payment_behavior", "pending_if_incomplete"),
+    ];
+    note(seen, &bench.post(&format!("/v1/subscriptions/{id}"), &pairs).await);
+}
+
 /// A life with everything in it; gives every object that was seen, by kind.
 async fn live() -> Seen {
     let (bench, mut seen) = (Bench::new(), Seen::new());
@@ -163,6 +225,7 @@ async fn live() -> Seen {
     let open = text(&bench.session(&customer, &year, &[]).await, "id");
     bench.pay(&open, "4000002500003155").await;
     let pass = buy_pass(&bench).await;
+    pay_otherwise(&bench, &mut seen).await;
     let item = text(&bench.subscription(&id).await["items"]["data"][0], "id");
     note_all(&bench, &mut seen).await;
     bench.sandbox.advance(3 * crate::support::DAY_MS);
@@ -216,6 +279,9 @@ async fn every_object_parses_with_async_stripes_full_types() {
         "credit_note",
         "event",
         "item",
+        "coupon",
+        "promotion_code",
+        "discount",
     ] {
         assert!(kinds.contains(kind), "no {kind} was seen");
     }

@@ -13,6 +13,7 @@ mod honest;
 mod money;
 mod once;
 mod pages;
+mod prices;
 mod support;
 mod time;
 mod webhooks;

@@ -7,6 +7,7 @@ mod origin;
 mod pages;
 mod paying;
 mod pictures;
+mod prices;
 mod restarting;
 mod signing_in;
 mod subscription;

@@ -21,7 +21,7 @@ const OPEN_TO_ALL: [(&str, &str); 8] = [
 ];
 
 /// Inspects the page that is open in every way.
-async fn inspected(browser: &Browser, page: &str) {
+pub(super) async fn inspected(browser: &Browser, page: &str) {
     is_accessible(browser, page).await;
     browser.prefers("light").await;
     has_contrast(browser, &format!("{page}, light")).await;

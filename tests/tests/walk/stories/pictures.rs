@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Takes the page that is open in light and in dark, wide and narrow.
-async fn take(browser: &Browser, folder: &Path, name: &str) {
+pub(super) async fn take(browser: &Browser, folder: &Path, name: &str) {
     for (size, is_narrow) in [("wide", false), ("narrow", true)] {
         if is_narrow {
             browser.narrow().await;
