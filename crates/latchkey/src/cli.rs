@@ -72,6 +72,10 @@ pub(crate) enum Command {
     Figures(FiguresArgs),
     /// Invoices and taxes, for bookkeeping.
     Invoices(InvoicesArgs),
+    /// Stripe's events: what waits, what was given up and why, and putting it back.
+    Inbox(InboxArgs),
+    /// Letters and other effects: what was given up and why, and putting it back.
+    Outbox(OutboxArgs),
     /// A news site full of ads, a Stripe of its own and everything between, on this machine.
     #[cfg(feature = "demo")]
     Demo(Demo),
@@ -276,6 +280,94 @@ pub(crate) struct Months {
     /// Last month, as 2026-12; the running one if left out.
     #[arg(long, value_name = "MONTH", value_parser = Month::parse)]
     pub(crate) to: Option<Month>,
+}
+
+const INBOX_HELP: &str = "\
+Examples:
+  latchkey inbox                        how many wait, how many were given up, and how old the oldest is
+  latchkey inbox list --state failed    the dead letters
+  latchkey inbox show evt_1             one event as Stripe sent it, why it failed, and what to do
+  latchkey inbox replay evt_1           put it back; the running server works it off within seconds
+  latchkey inbox replay --all           the same for everything that was given up
+
+An event is a hint: what is true is read from Stripe when it is worked off. So putting one back twice, or too late, does
+no harm. Exit codes: 0 in order, 1 there is no such event, 4 something needs a person.";
+
+#[derive(Debug, Args)]
+#[command(after_help = INBOX_HELP)]
+pub(crate) struct InboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<InboxCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InboxCommand {
+    /// List events, the newest first.
+    List(Listed),
+    /// One event as it came, why it failed, and what to do. It may hold personal data.
+    Show {
+        /// The event, as `latchkey inbox list` names it.
+        event: String,
+    },
+    /// Put back what was given up.
+    Replay(Replayed),
+}
+
+/// Which rows of a queue.
+#[derive(Debug, Args)]
+pub(crate) struct Listed {
+    /// Only those in this state.
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<QueueState>,
+    /// How many at most.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+}
+
+/// Where something stands in a queue.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum QueueState {
+    /// Waits, or is being done.
+    Pending,
+    /// Done.
+    Done,
+    /// Given up: a dead letter.
+    Failed,
+}
+
+/// What is put back.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Replayed {
+    /// One, as it is listed.
+    #[arg(value_name = "ID")]
+    pub(crate) one: Option<String>,
+    /// Everything that was given up.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+const OUTBOX_HELP: &str = "\
+Examples:
+  latchkey outbox list --state failed   what was given up, and why
+  latchkey outbox replay 17             put it back; the running server does it within seconds
+  latchkey outbox replay --all
+
+What an effect needs (addresses among it) is not shown.";
+
+#[derive(Debug, Args)]
+#[command(after_help = OUTBOX_HELP)]
+pub(crate) struct OutboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: OutboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutboxCommand {
+    /// List effects, the newest first.
+    List(Listed),
+    /// Put back what was given up.
+    Replay(Replayed),
 }
 
 #[cfg(feature = "demo")]

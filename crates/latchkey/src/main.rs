@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod instance;
 mod listen;
+mod moment;
 mod month;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -76,6 +77,8 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
             environment,
             commands::invoices::run(&cli.config, &invoices, environment),
         ),
+        Command::Inbox(inbox) => runtime(environment, commands::inbox::run(&cli.config, &inbox, environment)),
+        Command::Outbox(outbox) => runtime(environment, commands::outbox::run(&cli.config, &outbox, environment)),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
         Command::Strip(strip) => commands::strip::run(&strip),

@@ -28,6 +28,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0004_customer_deleted.sql"),
     },
     Migration {
+        version: 7,
+        sql: include_str!("../../../migrations/0007_operations.sql"),
+    },
+    Migration {
         version: 11,
         sql: include_str!("../../../migrations/0011_invoice.sql"),
     },

@@ -292,6 +292,7 @@ crate::statements! {
     LOCK_ACCOUNT = "UPDATE account SET created_at = created_at WHERE id = $1";
     FINISH = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, synced_at = $4, \
         dirty_at = CASE WHEN dirty_mark = leased_mark THEN NULL ELSE dirty_at END, \
+        sync_tries = 0, sync_error = NULL, failed_at = NULL, dead_at = NULL, \
         deleted_at = CASE WHEN $5 THEN COALESCE(deleted_at, $4) ELSE deleted_at END \
         WHERE id = $1 AND lease_owner = $2 AND account = $3 RETURNING dirty_at";
     RUN = "INSERT INTO sync_run (id, customer, livemode, started_at, committed_at, opened, closed) VALUES ($1, $2, $3, $4, $5, $6, $7)";

@@ -6,8 +6,10 @@
 //!
 //! Effects on the world outside, letters above all, are stored first and done by [`Sync::work_outbox`].
 
+mod backoff;
 mod checkout;
 mod customer;
+mod dead_letter;
 mod error;
 mod ids;
 mod inbox;
@@ -24,7 +26,8 @@ use latchkey_store::Store;
 use tokio::sync::Notify;
 
 pub use checkout::Purchase;
-pub use customer::SyncReport;
+pub use customer::{MAX_SYNC_TRIES, SyncReport};
+pub use dead_letter::{ReplayOutcome, ReplayReport, advice, replay_all, replay_event};
 pub use error::{ReceiveError, SyncError};
 pub use ids::Ids;
 pub use invoices::{Filled, read_invoices_again};

@@ -14,6 +14,8 @@ const MAX_CLAIM: u32 = 16;
 const CLAIM: i64 = 2 * MINUTE;
 /// Pages of older invoices read in one round, until all are read once.
 const FILL_PAGES: u32 = 10;
+/// Customers in a row whose sync fails for a passing reason before Stripe counts as away, and the rest waits.
+const AWAY_AFTER: u32 = 3;
 /// Events without a customer looked at in one round.
 const MAX_UNASSIGNED: u32 = 100;
 
@@ -46,6 +48,7 @@ impl Sync {
     /// Syncs every customer that is marked, and settles events that concern none. Returns the number of customers synced.
     pub async fn work_off(&self) -> Result<u32, SyncError> {
         let mut synced = 0;
+        let mut failed_in_a_row = 0;
         loop {
             let owner = self.ids.event().to_string();
             let now = self.clock.now();
@@ -56,12 +59,20 @@ impl Sync {
             let mut waiting = claimed.into_iter();
             while let Some(customer) = waiting.next() {
                 match self.sync_leased(&customer, &owner).await {
-                    Ok(_) => synced += 1,
+                    Ok(_) => {
+                        synced += 1;
+                        failed_in_a_row = 0;
+                    }
                     Err(SyncError::Unclaimed { customer }) => {
                         tracing::info!(customer, "unclaimed purchase kept");
                     }
                     Err(error) if error.is_transient() => {
-                        // What stopped this one (Stripe or the database is away) would stop the rest too.
+                        failed_in_a_row += 1;
+                        if error.concerns_one() && failed_in_a_row < AWAY_AFTER {
+                            tracing::warn!(%error, customer, "a sync failed and will be tried again; the others go on");
+                            continue;
+                        }
+                        // What stopped these (Stripe or the database is away) would stop the rest too.
                         for left in waiting {
                             self.store
                                 .release_customer(&left, &owner, Some(self.clock.now()))
@@ -70,7 +81,7 @@ impl Sync {
                         return Err(error);
                     }
                     Err(error) => {
-                        tracing::warn!(%error, customer, "sync failed and will be tried again in an hour; its events stay in the inbox");
+                        tracing::warn!(%error, customer, "sync failed and will be tried again; its events stay in the inbox");
                     }
                 }
             }

@@ -83,6 +83,11 @@ impl World {
         Timestamp(self.parts.clock.now_ms())
     }
 
+    /// The database, as commands of an operator use it.
+    pub fn store(&self) -> &latchkey_store::Store {
+        &self.parts.store
+    }
+
     /// What keeps grants in step with Stripe, in the server.
     pub fn sync(&self) -> &Arc<Sync> {
         &self.parts.sync
@@ -132,6 +137,11 @@ impl World {
             self.work().await;
         }
         self.settle().await;
+    }
+
+    /// Time passes, and nobody does anything: every server is down.
+    pub fn sleeps(&self, millis: i64) {
+        self.parts.sandbox.advance(millis);
     }
 
     /// Time passes until `moment`; see [`World::advance`].

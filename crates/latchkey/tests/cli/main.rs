@@ -18,5 +18,6 @@ mod help;
 mod online;
 mod outside;
 mod program;
+mod queues;
 mod running;
 mod strip;

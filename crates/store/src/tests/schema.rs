@@ -29,7 +29,7 @@ async fn a_database_of_a_newer_version_is_refused_with_advice() {
         for error in [Store::open(&fixture.url).await.map(drop), fixture.store.migrate().await] {
             let error = error.unwrap_err();
             assert!(
-                matches!(error, StoreError::NewerSchema { found: 4711, known: 4 }),
+                matches!(error, StoreError::NewerSchema { found: 4711, .. }),
                 "{error:?}"
             );
             assert!(error.to_string().contains("start the newer program"), "{error}");

@@ -8,7 +8,9 @@
 )]
 
 mod bookkeeping;
+mod dead_letters;
 mod deliveries;
+mod failures;
 mod oddities;
 mod paying;
 mod renewals;
