@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     envelope::EventEnvelope,
     plan::{Currency, Interval},
-    stripe::{CheckoutSession, CustomerState, Invoice, Price, Subscription},
+    stripe::{CheckoutSession, Customer, CustomerState, Invoice, Price, Subscription},
 };
 
 /// Longest idempotency key that Stripe takes, in characters.
@@ -252,8 +252,11 @@ pub trait Stripe: Send + Sync {
     /// One page of all invoices, newest first.
     async fn list_invoices(&self, starting_after: Option<&str>) -> Result<Page<Invoice>, StripeError>;
 
-    /// One page of customer ids.
-    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<String>, StripeError>;
+    /// One page of all customers, newest first.
+    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<Customer>, StripeError>;
+
+    /// One page of all subscriptions of every status, newest first; cards are not expanded.
+    async fn list_subscriptions(&self, starting_after: Option<&str>) -> Result<Page<Subscription>, StripeError>;
 
     /// Makes a product and gives its id.
     async fn create_product(

@@ -72,6 +72,10 @@ pub(crate) enum Command {
     Figures(FiguresArgs),
     /// Invoices and taxes, for bookkeeping.
     Invoices(InvoicesArgs),
+    /// How the instance stands, and whether something needs a person.
+    Status(StatusArgs),
+    /// Compare what is stored with what Stripe says, and repair what differs.
+    Reconcile(ReconcileArgs),
     /// Stripe's events: what waits, what was given up and why, and putting it back.
     Inbox(InboxArgs),
     /// Letters and other effects: what was given up and why, and putting it back.
@@ -280,6 +284,58 @@ pub(crate) struct Months {
     /// Last month, as 2026-12; the running one if left out.
     #[arg(long, value_name = "MONTH", value_parser = Month::parse)]
     pub(crate) to: Option<Month>,
+}
+
+const STATUS_HELP: &str = "\
+Examples:
+  latchkey status            for people; each finding says what to do
+  latchkey status --json     for programs: counts, and moments in milliseconds since 1970
+
+Exit codes: 0 in order, 4 something needs a person.";
+
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP)]
+pub(crate) struct StatusArgs {
+    /// As JSON; `needs_a_person` lists the findings.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const RECONCILE_HELP: &str = "\
+Examples:
+  latchkey reconcile                    read the events that no webhook brought, and sync whom they concern
+  latchkey reconcile --full --dry-run   compare everything that Stripe lists, and only count
+  latchkey reconcile --full             the same, and read again from Stripe what differs
+  latchkey reconcile list --all         what such walks found: what Stripe said, what was here, when it was repaired
+
+A full round costs one call for a hundred subscriptions and one for a hundred customers. Stopped, it goes on where it was.
+The running server does both by itself: [server] reconcile_minutes and reconcile_full_hours.
+Exit codes: 0 in order, 4 something differs still.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RECONCILE_HELP, args_conflicts_with_subcommands = true)]
+pub(crate) struct ReconcileArgs {
+    /// Walk through all that Stripe lists, not only through what happened.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Only count what differs; with --full.
+    #[arg(long, requires = "full")]
+    pub(crate) dry_run: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<ReconcileCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReconcileCommand {
+    /// List differences that were found, the newest first.
+    List {
+        /// Those that were repaired, too.
+        #[arg(long)]
+        all: bool,
+        /// How many at most.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+    },
 }
 
 const INBOX_HELP: &str = "\

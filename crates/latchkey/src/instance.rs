@@ -29,6 +29,7 @@ pub(crate) struct Outside {
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) seal: SealKey,
     pub(crate) edge_token: Secret,
+    pub(crate) api_token: Option<Secret>,
     /// Origins of Stripe's pages beside Stripe's own.
     pub(crate) payment_origins: Vec<String>,
 }
@@ -95,9 +96,11 @@ impl Instance {
                 webhook_secrets: WebhookSecrets::new(outside.webhook_secrets),
                 livemode: outside.livemode,
                 reconcile_every: i64::from(config.server.reconcile_minutes) * time::MINUTE,
+                full_round_every: i64::from(config.server.reconcile_full_hours) * time::HOUR,
             },
         );
         let mut settings = ServerConfig::new(config.issuer(), &config.instance.publication, outside.edge_token);
+        settings.api_token = outside.api_token;
         settings.sites = config.policies();
         settings.plans = plans;
         settings.pass_life_seconds = config.server.pass_life_seconds;

@@ -78,6 +78,11 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
             commands::invoices::run(&cli.config, &invoices, environment),
         ),
         Command::Inbox(inbox) => runtime(environment, commands::inbox::run(&cli.config, &inbox, environment)),
+        Command::Status(status) => runtime(environment, commands::status::run(&cli.config, &status, environment)),
+        Command::Reconcile(reconcile) => runtime(
+            environment,
+            commands::reconcile::run(&cli.config, &reconcile, environment),
+        ),
         Command::Outbox(outbox) => runtime(environment, commands::outbox::run(&cli.config, &outbox, environment)),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),

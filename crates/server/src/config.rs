@@ -24,6 +24,8 @@ pub struct ServerConfig {
     pub session_life_days: u32,
     /// What edges and the publisher's own programs show as `Authorization: Bearer …`.
     pub edge_token: Secret,
+    /// What the operator's programs show as `Authorization: Bearer …`; without it nobody is the operator.
+    pub api_token: Option<Secret>,
     /// Per site: the key of pairwise subjects. A site without one cannot be entered.
     pub site_secrets: BTreeMap<SiteId, Secret<Vec<u8>>>,
     /// One line about prices for the calls in pages, if there is one: "From €3 a month".
@@ -50,6 +52,7 @@ impl ServerConfig {
             pass_life_seconds: Self::PASS_LIFE_SECONDS,
             session_life_days: Self::SESSION_LIFE_DAYS,
             edge_token,
+            api_token: None,
             site_secrets: BTreeMap::new(),
             prices_line: None,
             payment_origins: vec![

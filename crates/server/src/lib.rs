@@ -14,6 +14,7 @@ mod keys;
 mod letters;
 mod mail;
 mod network;
+mod operator;
 mod problem;
 mod reader;
 mod routes;

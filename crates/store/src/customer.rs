@@ -8,7 +8,7 @@ use latchkey_entitlement::{AccountId, Timestamp};
 use crate::{
     MAX_ROWS, Store, StoreError, capped,
     database::{link::Link, row::Row, value::args},
-    inbox,
+    divergence, inbox,
 };
 
 const TABLE: &str = "customer";
@@ -186,8 +186,14 @@ impl Store {
     }
 
     /// Gives a lease back for good: nothing is left to do for this customer, unless it was marked during the lease.
-    pub async fn settle_customer(&self, customer: &str, owner: &str) -> Result<bool, StoreError> {
-        self.change(SETTLE, args![customer, owner]).await
+    pub async fn settle_customer(&self, customer: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut link = self.write().await?;
+        let settled = link.execute(SETTLE, args![customer, owner]).await? > 0;
+        if settled {
+            divergence::repaired(&mut link, customer, now).await?;
+            link.commit().await?;
+        }
+        Ok(settled)
     }
 
     /// Customers that are dead letters, the oldest first.

@@ -8,6 +8,7 @@ use latchkey_entitlement::{AccountId, EventId, Grant, RevocationKind, Source, Ti
 use crate::{
     MAX_ROWS, Store, StoreError, capped,
     database::{link::Link, row::Row, value::args},
+    divergence,
     grant::{self, Origin},
     inbox, invoice,
     outbox::{self, NewEffect},
@@ -154,6 +155,7 @@ impl Store {
         for one in &commit.invoices {
             invoice::put(&mut link, &commit.customer, one, commit.started_at).await?;
         }
+        divergence::repaired(&mut link, &commit.customer, commit.now).await?;
         write_alerts(&mut link, &commit).await?;
         inbox::done(&mut link, &commit.events_done, commit.now).await?;
         for effect in &commit.effects {

@@ -5,10 +5,10 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::HeaderValue;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Clock, CustomerState, EventEnvelope, IdempotencyKey, Interval, Invoice,
-    NewCheckout, NewCustomer, NewPrice, Page, ParseError, Price, Stripe, StripeError, Subscription, SubscriptionChange,
-    SubscriptionStatus, Timestamp, parse_customer, parse_invoice, parse_page, parse_price, parse_session,
-    parse_subscription,
+    ACCOUNT_KEY, ATTEMPT_KEY, CheckoutSession, Clock, Customer, CustomerState, EventEnvelope, IdempotencyKey, Interval,
+    Invoice, NewCheckout, NewCustomer, NewPrice, Page, ParseError, Price, Stripe, StripeError, Subscription,
+    SubscriptionChange, SubscriptionStatus, Timestamp, parse_customer, parse_invoice, parse_page, parse_price,
+    parse_session, parse_subscription,
 };
 use serde_json::Value;
 use stripe_billing::{billing_portal_session as portal, invoice, subscription as sub};
@@ -415,16 +415,22 @@ impl Stripe for Gateway {
         Ok(parse_page(&self.get(request.build()).await?, parse_invoice)?)
     }
 
-    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<String>, StripeError> {
+    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<Customer>, StripeError> {
         let mut request = customer::ListCustomer::new().limit(PAGE);
         if let Some(after) = starting_after {
             request = request.starting_after(after);
         }
-        let page = parse_page(&self.get(request.build()).await?, parse_customer)?;
-        Ok(Page {
-            items: page.items.into_iter().map(|customer| customer.id).collect(),
-            has_more: page.has_more,
-        })
+        Ok(parse_page(&self.get(request.build()).await?, parse_customer)?)
+    }
+
+    async fn list_subscriptions(&self, starting_after: Option<&str>) -> Result<Page<Subscription>, StripeError> {
+        let mut request = sub::ListSubscription::new()
+            .status(sub::ListSubscriptionStatus::All)
+            .limit(PAGE);
+        if let Some(after) = starting_after {
+            request = request.starting_after(after);
+        }
+        Ok(parse_page(&self.get(request.build()).await?, parse_subscription)?)
     }
 
     async fn create_product(

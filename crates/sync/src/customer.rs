@@ -72,7 +72,11 @@ impl Sync {
     /// not begin anew.
     async fn put_back(&self, customer: &str, owner: &str, error: &SyncError) -> Result<(), StoreError> {
         if matches!(error, SyncError::Unclaimed { .. }) {
-            return self.store.settle_customer(customer, owner).await.map(drop);
+            return self
+                .store
+                .settle_customer(customer, owner, self.clock.now())
+                .await
+                .map(drop);
         }
         let before = self.store.customer(customer).await?.map_or(0, |known| known.sync_tries);
         let tries = before.saturating_add(1);

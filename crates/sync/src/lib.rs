@@ -11,11 +11,13 @@ mod checkout;
 mod customer;
 mod dead_letter;
 mod error;
+mod full_round;
 mod ids;
 mod inbox;
 mod invoices;
 mod outbox;
 mod reconcile;
+mod status;
 mod webhook;
 mod worker;
 
@@ -29,6 +31,7 @@ pub use checkout::Purchase;
 pub use customer::{MAX_SYNC_TRIES, SyncReport};
 pub use dead_letter::{ReplayOutcome, ReplayReport, advice, replay_all, replay_event};
 pub use error::{ReceiveError, SyncError};
+pub use full_round::{FullRound, RoundPart, last_full_round};
 pub use ids::Ids;
 pub use invoices::{Filled, read_invoices_again};
 pub use latchkey_billing::Stripe;
@@ -36,6 +39,7 @@ pub use latchkey_entitlement::Clock;
 pub use latchkey_store::Effect;
 pub use outbox::{EFFECT_TIMEOUT, EffectError, Effects, MAX_EFFECT_TRIES};
 pub use reconcile::ReconcileReport;
+pub use status::{QueueStatus, Status};
 pub use webhook::{MAX_WEBHOOK_BYTES, ReceiveOutcome};
 
 /// What a sync needs to know beyond what is stored.
@@ -50,6 +54,8 @@ pub struct SyncConfig {
     pub livemode: bool,
     /// How often Stripe's event list is read for what webhooks never told, in milliseconds.
     pub reconcile_every: i64,
+    /// How often all that Stripe lists is walked through, in milliseconds; never if 0.
+    pub full_round_every: i64,
 }
 
 /// Keeps grants in step with Stripe. Cheap to share; one an instance process.

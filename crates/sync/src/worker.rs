@@ -16,6 +16,8 @@ const CLAIM: i64 = 2 * MINUTE;
 const FILL_PAGES: u32 = 10;
 /// Customers in a row whose sync fails for a passing reason before Stripe counts as away, and the rest waits.
 const AWAY_AFTER: u32 = 3;
+/// Pages of a full round that are read before the inbox has its turn again.
+const ROUND_PAGES: u32 = 10;
 /// Events without a customer looked at in one round.
 const MAX_UNASSIGNED: u32 = 100;
 
@@ -37,12 +39,29 @@ impl Sync {
                     tracing::warn!(%error, "reading older invoices will be tried again");
                 }
             }
+            if let Err(error) = self.go_on_with_full_round().await {
+                tracing::warn!(%error, "the walk through Stripe goes on from the same page later");
+            }
             tokio::select! {
                 () = &mut stop => return,
                 () = self.wake.notified() => {}
                 () = self.clock.pause(IDLE) => {}
             }
         }
+    }
+
+    async fn go_on_with_full_round(&self) -> Result<(), SyncError> {
+        let every = self.config.full_round_every;
+        if every <= 0 || !self.full_round_is_due(every).await? {
+            return Ok(());
+        }
+        let mut round = self.full_round(false).await?;
+        for _ in 0..ROUND_PAGES {
+            if !self.go_on(&mut round).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Syncs every customer that is marked, and settles events that concern none. Returns the number of customers synced.

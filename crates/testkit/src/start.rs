@@ -169,6 +169,8 @@ pub(crate) fn sync_config(plans: &[Plan], webhook_secret: &str) -> SyncConfig {
         webhook_secrets: WebhookSecrets::new([webhook_secret]),
         livemode: false,
         reconcile_every: 10 * MINUTE,
+        // Stories say when.
+        full_round_every: 0,
     }
 }
 

@@ -74,6 +74,7 @@ fn secret_state(environment: &Environment, name: &'static str) -> anyhow::Result
     }
     match name {
         "LATCHKEY_EDGE_TOKEN" => drop(secrets.edge_token()?),
+        "LATCHKEY_API_TOKEN" => drop(secrets.api_token()?),
         "LATCHKEY_SEAL_KEY" => drop(seal_key(environment)?),
         "STRIPE_WEBHOOK_SECRETS" => drop(secrets.webhook_secrets()?),
         "STRIPE_SECRET_KEY" => drop(gateway(secrets.required(name)?.expose(), None)?),

@@ -159,7 +159,7 @@ async fn replay(store: &Store, replayed: &Replayed, livemode: bool, now: Timesta
             bail!("there is no event {id} in the inbox; `latchkey inbox list` names those that there are")
         }
         ReplayOutcome::NotGivenUp(state) => {
-            println!("{id} was not given up: it is {}. Nothing was changed.", state.as_str())
+            println!("{id} was not given up: it is {}. Nothing was changed.", state.as_str());
         }
         ReplayOutcome::PutBack => println!("{id} is put back; the running server works it off within seconds."),
         ReplayOutcome::StillDead(why) => {

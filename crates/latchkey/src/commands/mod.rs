@@ -11,6 +11,8 @@ pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod online;
 pub(crate) mod outbox;
+pub(crate) mod reconcile;
 pub(crate) mod serve;
 pub(crate) mod standing;
+pub(crate) mod status;
 pub(crate) mod strip;

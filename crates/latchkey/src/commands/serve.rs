@@ -49,6 +49,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
         ids: Arc::new(SystemIds),
         seal: seal_key(environment)?,
         edge_token: token.clone(),
+        api_token: secrets.api_token()?,
         payment_origins: vec![],
     };
     let stop = CancellationToken::new();

@@ -48,6 +48,12 @@ pub(crate) const VARIABLES: &[Variable] = &[
         meaning: "What edges show to the server: at least 32 characters. Make one: openssl rand -hex 32",
     },
     Variable {
+        name: "LATCHKEY_API_TOKEN",
+        secret: true,
+        example: "",
+        meaning: "What the operator's programs show for /metrics and /v1/…: at least 32 characters. Make one: openssl rand -hex 32",
+    },
+    Variable {
         name: "LATCHKEY_SMTP_PASSWORD",
         secret: true,
         example: "",

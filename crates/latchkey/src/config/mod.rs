@@ -116,6 +116,7 @@ pub(crate) struct ServerSection {
     pub(crate) renewal_slack_hours: u32,
     pub(crate) past_due_grace_days: u32,
     pub(crate) reconcile_minutes: u32,
+    pub(crate) reconcile_full_hours: u32,
 }
 
 impl Default for ServerSection {
@@ -127,6 +128,7 @@ impl Default for ServerSection {
             renewal_slack_hours: 72,
             past_due_grace_days: 7,
             reconcile_minutes: 10,
+            reconcile_full_hours: 24,
         }
     }
 }

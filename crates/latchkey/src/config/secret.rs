@@ -27,6 +27,10 @@ pub(crate) enum SecretsError {
         "LATCHKEY_EDGE_TOKEN has fewer than {MIN_EDGE_TOKEN} characters\n  help: make one with `openssl rand -hex 32`"
     )]
     WeakEdgeToken,
+    #[error(
+        "LATCHKEY_API_TOKEN has fewer than {MIN_EDGE_TOKEN} characters\n  help: make one with `openssl rand -hex 32`"
+    )]
+    WeakApiToken,
 }
 
 /// Where each command gets the secrets that it needs, and only those.
@@ -74,6 +78,14 @@ impl Secrets<'_> {
             Err(SecretsError::WeakEdgeToken)
         } else {
             Ok(token)
+        }
+    }
+
+    /// The token that the operator's programs show to the server, if there is one.
+    pub(crate) fn api_token(&self) -> Result<Option<Secret>, SecretsError> {
+        match self.optional("LATCHKEY_API_TOKEN")? {
+            Some(token) if token.expose().chars().count() < MIN_EDGE_TOKEN => Err(SecretsError::WeakApiToken),
+            token => Ok(token),
         }
     }
 

@@ -112,6 +112,7 @@ pub(crate) async fn run(options: Demo, environment: &Environment) -> anyhow::Res
         ids: Arc::new(SystemIds),
         seal: SealKey::new(hash(&secrets.seal)),
         edge_token: edge_token.clone(),
+        api_token: None,
         payment_origins: vec![format!("http://{}", hosts.stripe)],
     };
     let instance = Instance::start(&config, outside, &stop, &tasks).await?;

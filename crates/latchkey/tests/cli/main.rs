@@ -19,5 +19,6 @@ mod online;
 mod outside;
 mod program;
 mod queues;
+mod rounds;
 mod running;
 mod strip;

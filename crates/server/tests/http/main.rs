@@ -15,6 +15,7 @@ mod hand_over;
 mod letters;
 mod logs;
 mod machines;
+mod operator;
 mod paying;
 mod signing_in;
 mod stripe;

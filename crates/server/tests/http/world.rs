@@ -36,6 +36,7 @@ use crate::{
 
 pub(crate) const ORIGIN: &str = "https://account.example.org";
 pub(crate) const HOST: &str = "news.example.org";
+pub(crate) const API_TOKEN: &str = "api-token-of-the-tests-01234567890";
 pub(crate) const EDGE_TOKEN: &str = "edge-token-of-the-tests-0123456789";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_the_tests";
 
@@ -134,6 +135,7 @@ impl World {
             webhook_secrets: WebhookSecrets::new([WEBHOOK_SECRET]),
             livemode: false,
             reconcile_every: 600_000,
+            full_round_every: 0,
         };
         let sync = Sync::new(
             store.clone(),
@@ -324,6 +326,7 @@ pub(crate) fn nonce_hash(nonce: &str) -> String {
 
 fn config() -> ServerConfig {
     let mut config = ServerConfig::new(ORIGIN, "The Daily Example", Secret::new(EDGE_TOKEN));
+    config.api_token = Some(Secret::new(API_TOKEN));
     let news = SiteId::parse("sit_news").unwrap();
     let mut site = SitePolicy::new(news.clone(), "The Daily Example".into());
     site.hosts = vec![HOST.into()];

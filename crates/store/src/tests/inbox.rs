@@ -120,7 +120,7 @@ on_both!(
         assert_eq!(store.pending_events("cus_1").await.unwrap().len(), 1, "the next sync settles it");
 
         store.lease_customer("cus_1", "y", at(102), at(200)).await.unwrap();
-        assert!(store.settle_customer("cus_1", "y").await.unwrap());
+        assert!(store.settle_customer("cus_1", "y", at(103)).await.unwrap());
         let known = store.customer("cus_1").await.unwrap().unwrap();
         assert_eq!((known.sync_tries, known.sync_error, known.failed_at, known.dead_at), (0, None, None, None));
     }

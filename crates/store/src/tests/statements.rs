@@ -1,7 +1,7 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, dead_letter, enter_code, grant, inbox, invoice, key, limit,
-    login, outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, dead_letter, divergence, enter_code, grant, inbox, invoice,
+    key, limit, login, outbox, plan, prune, revocation, schema, session, setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -13,6 +13,7 @@ async fn every_statement_is_understood_by_both_databases() {
         ("customer", customer::STATEMENTS),
         ("database", database::STATEMENTS),
         ("dead_letter", dead_letter::STATEMENTS),
+        ("divergence", divergence::STATEMENTS),
         ("enter_code", enter_code::STATEMENTS),
         ("grant", grant::STATEMENTS),
         ("inbox", inbox::STATEMENTS),

@@ -11,6 +11,7 @@ mod bookkeeping;
 mod dead_letters;
 mod deliveries;
 mod failures;
+mod full_rounds;
 mod oddities;
 mod paying;
 mod renewals;
