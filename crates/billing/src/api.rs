@@ -1,6 +1,6 @@
 //! What is asked of Stripe.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use latchkey_entitlement::{AccountId, EventId};
@@ -208,6 +208,11 @@ impl From<crate::parse::ParseError> for StripeError {
 /// Every method that changes something takes a key that the caller stored before the first attempt.
 #[async_trait]
 pub trait Stripe: Send + Sync {
+    /// The same for work that nobody waits for, which lets readers go first; `None` where that makes no difference.
+    fn in_background(&self) -> Option<Arc<dyn Stripe>> {
+        None
+    }
+
     /// A customer and what it bought. A deleted customer is a state, not an error.
     async fn customer_state(&self, customer: &str) -> Result<CustomerState, StripeError>;
 

@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use crate::{
+    limiter::{Limiter, Urgency},
     transport::{Jitter, MAX_CONCURRENT_CALLS, Transport},
     wire::{Https, Wire},
 };
@@ -93,8 +94,9 @@ pub enum ConfigError {
 
 /// Stripe over HTTP. Cheap to share behind an `Arc`; keeps a pool of connections.
 pub struct Gateway {
-    transport: Transport,
+    transport: Arc<Transport>,
     livemode: bool,
+    urgency: Urgency,
 }
 
 impl fmt::Debug for Gateway {
@@ -140,8 +142,23 @@ impl Gateway {
             jitter: config.jitter,
             clock: config.clock,
             turns: Semaphore::new(MAX_CONCURRENT_CALLS),
+            limiter: None,
         };
-        Ok(Self { transport, livemode })
+        Ok(Self {
+            transport: Arc::new(transport),
+            livemode,
+            urgency: Urgency::Reader,
+        })
+    }
+
+    /// The same with at most so many calls a second, however many tasks make them; of several processes each has its own pace. To be
+    /// called before the gateway is shared.
+    #[must_use]
+    pub fn limited(mut self, calls_per_second: u32) -> Self {
+        if let Some(transport) = Arc::get_mut(&mut self.transport) {
+            transport.limiter = Some(Limiter::new(calls_per_second, Arc::clone(&transport.clock)));
+        }
+        self
     }
 
     /// Whether the key is a live-mode key.
@@ -150,11 +167,11 @@ impl Gateway {
     }
 
     pub(crate) async fn get(&self, request: RequestBuilder) -> Result<Value, StripeError> {
-        self.transport.send(request, None).await
+        self.transport.send(request, None, self.urgency).await
     }
 
     async fn post(&self, request: RequestBuilder, key: &IdempotencyKey) -> Result<Value, StripeError> {
-        self.transport.send(request, Some(key)).await
+        self.transport.send(request, Some(key), self.urgency).await
     }
 
     /// Reads a list to its end. `request` makes the request for what comes after an id; `cursor` gives the id of an entry.
@@ -249,6 +266,14 @@ fn text(json: &Value, object: &'static str, field: &str) -> Result<String, Strip
 
 #[async_trait]
 impl Stripe for Gateway {
+    fn in_background(&self) -> Option<Arc<dyn Stripe>> {
+        Some(Arc::new(Self {
+            transport: Arc::clone(&self.transport),
+            livemode: self.livemode,
+            urgency: Urgency::Background,
+        }))
+    }
+
     async fn customer_state(&self, id: &str) -> Result<CustomerState, StripeError> {
         let json = self.get(customer::RetrieveCustomer::new(checked(id)?).build()).await?;
         let customer = parse_customer(&json)?;

@@ -6,11 +6,13 @@
 mod answer;
 mod gateway;
 mod key;
+mod limiter;
 mod transport;
 mod wire;
 
 pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, SecretKey};
 pub use key::KeyAccount;
+pub use limiter::{LIVE_CALLS_PER_SECOND, MAX_CALLS_PER_SECOND, MAX_HOLD, MAX_WAITING, TEST_CALLS_PER_SECOND, Urgency};
 pub use transport::{
     CALL_TIMEOUT, Jitter, MAX_ANSWER_BYTES, MAX_ATTEMPTS, MAX_CONCURRENT_CALLS, STRIPE_VERSION, TOTAL_BUDGET,
 };

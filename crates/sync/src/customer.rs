@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_billing::{CustomerState, Derived, derive};
+use latchkey_billing::{CustomerState, Derived, Stripe, derive};
 use latchkey_entitlement::{AccountId, Grant, GrantId, Source, Timestamp, time::SECOND};
 use latchkey_store::{StoreError, SubscriptionRow, SyncCommit, SyncDone, SyncFailed};
 
@@ -46,7 +46,7 @@ impl Sync {
                 .lease_customer(customer, &owner, now, now.plus(LEASE))
                 .await?
             {
-                return self.sync_leased(customer, &owner).await;
+                return self.sync_leased(self.stripe.as_ref(), customer, &owner).await;
             }
             self.clock.pause(wait).await;
             wait = wait.saturating_mul(2).min(LEASE_WAIT_MOST);
@@ -57,8 +57,13 @@ impl Sync {
     }
 
     /// The same for a customer whose lease `owner` holds; the lease is given back whatever happens.
-    pub(crate) async fn sync_leased(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
-        let result = self.read_and_record(customer, owner).await;
+    pub(crate) async fn sync_leased(
+        &self,
+        stripe: &dyn Stripe,
+        customer: &str,
+        owner: &str,
+    ) -> Result<SyncReport, SyncError> {
+        let result = self.read_and_record(stripe, customer, owner).await;
         // Best effort: a lease that is not given back runs out by itself.
         if let Err(error) = &result
             && let Err(error) = self.put_back(customer, owner, error).await
@@ -107,10 +112,10 @@ impl Sync {
         Ok(())
     }
 
-    async fn read_and_record(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
+    async fn read_and_record(&self, stripe: &dyn Stripe, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
         let started_at = self.clock.now();
         let pending = self.store.pending_events(customer).await?;
-        let state = self.stripe.customer_state(customer).await?;
+        let state = stripe.customer_state(customer).await?;
         let Some(account) = self.account_for(customer, &state).await? else {
             let done: Vec<String> = pending.into_iter().map(|event| event.id).collect();
             self.store.events_done(&done, self.clock.now()).await?;

@@ -122,7 +122,7 @@ impl Sync {
 
     async fn walk_subscriptions(&self, round: &mut FullRound) -> Result<(), SyncError> {
         let read_at = self.clock.now();
-        let page = self.stripe.list_subscriptions(round.cursor.as_deref()).await?;
+        let page = self.background.list_subscriptions(round.cursor.as_deref()).await?;
         let listed: Vec<(String, String)> = page
             .items
             .iter()
@@ -190,7 +190,7 @@ impl Sync {
     }
 
     async fn walk_customers(&self, round: &mut FullRound) -> Result<(), SyncError> {
-        let page = self.stripe.list_customers(round.cursor.as_deref()).await?;
+        let page = self.background.list_customers(round.cursor.as_deref()).await?;
         let listed: Vec<String> = page.items.iter().map(|customer| customer.id.clone()).collect();
         let known = self.store.walk_customers(&listed, self.clock.now()).await?;
         for (customer, _) in page.items.iter().zip(known).filter(|(_, known)| !known) {

@@ -61,7 +61,10 @@ pub struct SyncConfig {
 /// Keeps grants in step with Stripe. Cheap to share; one an instance process.
 pub struct Sync {
     store: Store,
+    /// For what a reader waits for.
     stripe: Arc<dyn Stripe>,
+    /// For what nobody waits for.
+    background: Arc<dyn Stripe>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     config: SyncConfig,
@@ -83,6 +86,7 @@ impl Sync {
         let inbox = inbox::Inbox::start(store.clone(), Arc::clone(&clock));
         Arc::new(Self {
             store,
+            background: stripe.in_background().unwrap_or_else(|| Arc::clone(&stripe)),
             stripe,
             clock,
             ids,

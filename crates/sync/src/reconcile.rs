@@ -32,7 +32,7 @@ impl Sync {
     /// those that were not read for a week, whatever events say.
     pub async fn reconcile(&self) -> Result<ReconcileReport, SyncError> {
         let mark = self.store.setting(HIGH_WATER).await?;
-        let events = self.stripe.list_events(mark.as_deref()).await?;
+        let events = self.background.list_events(mark.as_deref()).await?;
         let mut report = ReconcileReport::default();
         let newest = events.first().map(|event| event.id.clone());
         for event in events {

@@ -77,7 +77,7 @@ impl Sync {
             }
             let mut waiting = claimed.into_iter();
             while let Some(customer) = waiting.next() {
-                match self.sync_leased(&customer, &owner).await {
+                match self.sync_leased(self.background.as_ref(), &customer, &owner).await {
                     Ok(_) => {
                         synced += 1;
                         failed_in_a_row = 0;

@@ -11,7 +11,7 @@ use latchkey_sync::{FullRound, RoundPart, Stripe, Sync, SyncConfig};
 use crate::{
     ambient::{SystemClock, SystemIds},
     cli::{Exit, ReconcileArgs, ReconcileCommand},
-    commands::serve::gateway,
+    commands::serve::{gateway, limited},
     config::{Config, Environment, Secrets},
     instance::{derive_policy, open_store, plans},
     moment::{ago, length, written},
@@ -30,7 +30,7 @@ pub(crate) async fn run(file: &Path, asked: &ReconcileArgs, environment: &Enviro
         return Ok(Exit::Done);
     }
     let key = Secrets(environment).required("STRIPE_SECRET_KEY")?;
-    let gateway = Arc::new(gateway(key.expose(), config.stripe.base_url.clone())?);
+    let gateway = Arc::new(limited(gateway(key.expose(), config.stripe.base_url.clone())?, &config));
     let sync = Sync::new(
         store.clone(),
         Arc::clone(&gateway) as Arc<dyn Stripe>,

@@ -165,6 +165,7 @@ impl Default for EdgeSection {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct StripeSection {
     pub(crate) base_url: Option<Url>,
+    pub(crate) calls_per_second: Option<u32>,
 }
 
 /// How mail goes out.

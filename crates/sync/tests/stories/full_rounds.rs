@@ -193,3 +193,26 @@ async fn strangers_who_bought_what_is_sold_here_are_told_from_those_who_did_not(
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_goes_its_full_rounds_by_itself() {
+    each_city(async |city| {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let server = city.sync_with_full_rounds(days(1));
+        let working = tokio::spawn(server.work(async { drop(stopped.await) }));
+        let walked_at = async || status(city).await.fully_reconciled_at;
+        city.until(async || walked_at().await == Some(city.now())).await;
+
+        let first = walked_at().await;
+        city.sleeps(days(1) - 1);
+        // The event list is read by then: a loop of the worker has passed.
+        city.until(async || status(city).await.reconciled_at == Some(city.now()))
+            .await;
+        assert_eq!(walked_at().await, first, "it is not due yet");
+        city.sleeps(1);
+        city.until(async || walked_at().await == Some(city.now())).await;
+        drop(stop);
+        working.await.expect("the worker ends");
+    })
+    .await;
+}
