@@ -61,7 +61,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("latchkey-tests", &[]),
     // Development only, like testkit.
-    ("latchkey-bench", &["bundle", "entitlement", "token"]),
+    (
+        "latchkey-bench",
+        &[
+            "billing",
+            "bundle",
+            "entitlement",
+            "store",
+            "stripe-gateway",
+            "stripe-sandbox",
+            "sync",
+            "testkit",
+            "token",
+        ],
+    ),
 ];
 
 /// Libraries that one crate alone may name. The testkit is not a part of the program: it makes and drops databases for tests.
