@@ -63,7 +63,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Development only, like testkit.
     (
         "latchkey-bench",
-        &["billing", "bundle", "entitlement", "store", "stripe-sandbox", "token"],
+        &[
+            "billing",
+            "bundle",
+            "entitlement",
+            "store",
+            "stripe-gateway",
+            "stripe-sandbox",
+            "sync",
+            "testkit",
+            "token",
+        ],
     ),
 ];
 

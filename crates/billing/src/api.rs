@@ -1,6 +1,6 @@
 //! What is asked of Stripe.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use latchkey_entitlement::{AccountId, EventId};
@@ -13,7 +13,7 @@ use crate::{
     payment::{InvoicePayment, Refund},
     plan::{Currency, Interval},
     promotion::PromotionCode,
-    stripe::{CheckoutSession, CustomerState, Invoice, Price, Subscription},
+    stripe::{CheckoutSession, Customer, CustomerState, Invoice, Price, Subscription},
 };
 
 /// Longest idempotency key that Stripe takes, in characters.
@@ -242,6 +242,11 @@ impl From<crate::parse::ParseError> for StripeError {
 /// Every method that changes something takes a key that the caller stored before the first attempt.
 #[async_trait]
 pub trait Stripe: Send + Sync {
+    /// The same for work that nobody waits for, which lets readers go first; `None` where that makes no difference.
+    fn in_background(&self) -> Option<Arc<dyn Stripe>> {
+        None
+    }
+
     /// A customer and what it bought. A deleted customer is a state, not an error.
     async fn customer_state(&self, customer: &str) -> Result<CustomerState, StripeError>;
 
@@ -309,8 +314,11 @@ pub trait Stripe: Send + Sync {
     /// One page of all invoices, newest first.
     async fn list_invoices(&self, starting_after: Option<&str>) -> Result<Page<Invoice>, StripeError>;
 
-    /// One page of customer ids.
-    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<String>, StripeError>;
+    /// One page of all customers, newest first.
+    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<Customer>, StripeError>;
+
+    /// One page of all subscriptions of every status, newest first; cards are not expanded.
+    async fn list_subscriptions(&self, starting_after: Option<&str>) -> Result<Page<Subscription>, StripeError>;
 
     /// Makes a product and gives its id.
     async fn create_product(

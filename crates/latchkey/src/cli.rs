@@ -80,6 +80,14 @@ pub(crate) enum Command {
     Revoke(Revoke),
     /// What a reader has: where it comes from, from when until when, and why.
     Grants(Grants),
+    /// How the instance stands, and whether something needs a person.
+    Status(StatusArgs),
+    /// Compare what is stored with what Stripe says, and repair what differs.
+    Reconcile(ReconcileArgs),
+    /// Stripe's events: what waits, what was given up and why, and putting it back.
+    Inbox(InboxArgs),
+    /// Letters and other effects: what was given up and why, and putting it back.
+    Outbox(OutboxArgs),
     /// A news site full of ads, a Stripe of its own and everything between, on this machine.
     #[cfg(feature = "demo")]
     Demo(Demo),
@@ -368,6 +376,146 @@ pub(crate) struct Revoke {
 pub(crate) struct Grants {
     /// The reader: an account id, or an e-mail address.
     pub(crate) reader: String,
+}
+
+const STATUS_HELP: &str = "\
+Examples:
+  latchkey status            for people; each finding says what to do
+  latchkey status --json     for programs: counts, and moments in milliseconds since 1970
+
+Exit codes: 0 in order, 4 something needs a person.";
+
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP)]
+pub(crate) struct StatusArgs {
+    /// As JSON; `needs_a_person` lists the findings.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const RECONCILE_HELP: &str = "\
+Examples:
+  latchkey reconcile                    read the events that no webhook brought, and sync whom they concern
+  latchkey reconcile --full --dry-run   compare everything that Stripe lists, and only count
+  latchkey reconcile --full             the same, and read again from Stripe what differs
+  latchkey reconcile list --all         what such walks found: what Stripe said, what was here, when it was repaired
+
+A full round costs one call for a hundred subscriptions and one for a hundred customers. Stopped, it goes on where it was.
+The running server does both by itself: [server] reconcile_minutes and reconcile_full_hours.
+Exit codes: 0 in order, 4 something differs still.";
+
+#[derive(Debug, Args)]
+#[command(after_help = RECONCILE_HELP, args_conflicts_with_subcommands = true)]
+pub(crate) struct ReconcileArgs {
+    /// Walk through all that Stripe lists, not only through what happened.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Only count what differs; with --full.
+    #[arg(long, requires = "full")]
+    pub(crate) dry_run: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<ReconcileCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReconcileCommand {
+    /// List differences that were found, the newest first.
+    List {
+        /// Those that were repaired, too.
+        #[arg(long)]
+        all: bool,
+        /// How many at most.
+        #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        limit: u32,
+    },
+}
+
+const INBOX_HELP: &str = "\
+Examples:
+  latchkey inbox                        how many wait, how many were given up, and how old the oldest is
+  latchkey inbox list --state failed    the dead letters
+  latchkey inbox show evt_1             one event as Stripe sent it, why it failed, and what to do
+  latchkey inbox replay evt_1           put it back; the running server works it off within seconds
+  latchkey inbox replay --all           the same for everything that was given up
+
+An event is a hint: what is true is read from Stripe when it is worked off. So putting one back twice, or too late, does
+no harm. Exit codes: 0 in order, 1 there is no such event, 4 something needs a person.";
+
+#[derive(Debug, Args)]
+#[command(after_help = INBOX_HELP)]
+pub(crate) struct InboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<InboxCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum InboxCommand {
+    /// List events, the newest first.
+    List(Listed),
+    /// One event as it came, why it failed, and what to do. It may hold personal data.
+    Show {
+        /// The event, as `latchkey inbox list` names it.
+        event: String,
+    },
+    /// Put back what was given up.
+    Replay(Replayed),
+}
+
+/// Which rows of a queue.
+#[derive(Debug, Args)]
+pub(crate) struct Listed {
+    /// Only those in this state.
+    #[arg(long, value_enum)]
+    pub(crate) state: Option<QueueState>,
+    /// How many at most.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub(crate) limit: u32,
+}
+
+/// Where something stands in a queue.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum QueueState {
+    /// Waits, or is being done.
+    Pending,
+    /// Done.
+    Done,
+    /// Given up: a dead letter.
+    Failed,
+}
+
+/// What is put back.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Replayed {
+    /// One, as it is listed.
+    #[arg(value_name = "ID")]
+    pub(crate) one: Option<String>,
+    /// Everything that was given up.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+const OUTBOX_HELP: &str = "\
+Examples:
+  latchkey outbox list --state failed   what was given up, and why
+  latchkey outbox replay 17             put it back; the running server does it within seconds
+  latchkey outbox replay --all
+
+What an effect needs (addresses among it) is not shown.";
+
+#[derive(Debug, Args)]
+#[command(after_help = OUTBOX_HELP)]
+pub(crate) struct OutboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: OutboxCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutboxCommand {
+    /// List effects, the newest first.
+    List(Listed),
+    /// Put back what was given up.
+    Replay(Replayed),
 }
 
 #[cfg(feature = "demo")]

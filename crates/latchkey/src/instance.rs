@@ -139,6 +139,7 @@ pub(crate) fn sync_config(
         livemode,
         notices: notice_policy(config),
         reconcile_every: i64::from(config.server.reconcile_minutes) * time::MINUTE,
+        full_round_every: i64::from(config.server.reconcile_full_hours) * time::HOUR,
     }
 }
 

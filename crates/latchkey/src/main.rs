@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod instance;
 mod listen;
+mod moment;
 mod month;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -80,6 +81,13 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<Exit> {
         Command::Grant(grant) => runtime(environment, commands::grant::grant(&cli.config, &grant, environment)),
         Command::Revoke(revoke) => runtime(environment, commands::grant::revoke(&cli.config, &revoke, environment)),
         Command::Grants(grants) => runtime(environment, commands::grant::list(&cli.config, &grants, environment)),
+        Command::Inbox(inbox) => runtime(environment, commands::inbox::run(&cli.config, &inbox, environment)),
+        Command::Status(status) => runtime(environment, commands::status::run(&cli.config, &status, environment)),
+        Command::Reconcile(reconcile) => runtime(
+            environment,
+            commands::reconcile::run(&cli.config, &reconcile, environment),
+        ),
+        Command::Outbox(outbox) => runtime(environment, commands::outbox::run(&cli.config, &outbox, environment)),
         #[cfg(feature = "demo")]
         Command::Demo(options) => runtime(environment, demo::run(options, environment)),
         Command::Stripe(command) => runtime(environment, commands::stripe::run(&cli.config, &command, environment)),

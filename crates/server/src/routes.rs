@@ -27,6 +27,7 @@ mod sign_in;
 mod sign_in_code;
 mod sign_in_link;
 mod sign_out;
+mod status;
 mod support;
 mod webhook;
 
@@ -83,6 +84,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/edge/v1/renew", post(edge_renew::renew))
         .route("/v1/comments/check", post(comments::check))
         .route("/v1/readers/{reader}/explain", get(explain::show))
+        .route("/v1/status", get(status::show))
+        .route("/metrics", get(status::metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(health::ready))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

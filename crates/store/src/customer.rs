@@ -8,9 +8,12 @@ use latchkey_entitlement::{AccountId, Timestamp};
 use crate::{
     MAX_ROWS, Store, StoreError, capped,
     database::{link::Link, many::Many, row::Row, value::args},
+    divergence, inbox,
 };
 
 const TABLE: &str = "customer";
+/// Longest error that is kept with a customer, in characters.
+const MAX_ERROR_CHARS: usize = 500;
 
 /// A Stripe customer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,31 @@ pub struct Customer {
     pub created_at: Timestamp,
     /// When a sync found that it had been deleted in Stripe.
     pub deleted_at: Option<Timestamp>,
+    /// How often in a row its sync failed; 0 after one that went well.
+    pub sync_tries: u32,
+    /// Why the last one failed.
+    pub sync_error: Option<String>,
+    /// When the last one failed.
+    pub failed_at: Option<Timestamp>,
+    /// Since when it is a dead letter: a person has to look, and its sync is tried rarely.
+    pub dead_at: Option<Timestamp>,
+}
+
+/// A sync that failed.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncFailed<'a> {
+    /// The Stripe customer.
+    pub customer: &'a str,
+    /// Whose lease on it was taken.
+    pub owner: &'a str,
+    /// Why, without secrets and addresses.
+    pub error: &'a str,
+    /// When it is tried again.
+    pub again_at: Timestamp,
+    /// Whether it is a dead letter from now on: then its pending events are, too.
+    pub dead: bool,
+    /// The present.
+    pub now: Timestamp,
 }
 
 impl Store {
@@ -132,6 +160,48 @@ impl Store {
         self.change(RELEASE, args![customer, owner, again_at]).await
     }
 
+    /// Gives a lease back after a sync that failed, counts the failure and keeps its reason; false, and nothing is kept, if the lease
+    /// is not the owner's any more. A mark that was made during the lease brings the next try forward.
+    pub async fn sync_failed(&self, failed: SyncFailed<'_>) -> Result<bool, StoreError> {
+        let SyncFailed {
+            customer,
+            owner,
+            error,
+            again_at,
+            dead,
+            now,
+        } = failed;
+        let error: String = error.chars().filter(|c| *c != '\0').take(MAX_ERROR_CHARS).collect();
+        let mut link = self.write().await?;
+        let args = args![customer, owner, again_at, &error, now, dead];
+        let Some(row) = link.row(SYNC_FAILED, args).await? else {
+            return Ok(false);
+        };
+        if dead {
+            let tries: u32 = row.count(TABLE, "sync_tries")?;
+            inbox::all_failed(&mut link, customer, &error, tries, now).await?;
+        }
+        link.commit().await?;
+        Ok(true)
+    }
+
+    /// Gives a lease back for good: nothing is left to do for this customer, unless it was marked during the lease.
+    pub async fn settle_customer(&self, customer: &str, owner: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let mut link = self.write().await?;
+        let settled = link.execute(SETTLE, args![customer, owner]).await? > 0;
+        if settled {
+            divergence::repaired(&mut link, customer, now).await?;
+            link.commit().await?;
+        }
+        Ok(settled)
+    }
+
+    /// Customers that are dead letters, the oldest first.
+    pub async fn dead_customers(&self, limit: u32) -> Result<Vec<Customer>, StoreError> {
+        let rows = self.read().await?.rows(DEAD, args![capped(limit)]).await?;
+        rows.iter().map(read).collect()
+    }
+
     /// Marks customers of a mode dirty whose last sync was before `moment`, the oldest first and at most `limit` of them: what no event
     /// tells any more is found by reading again. Gives how many.
     pub async fn mark_not_synced_since(
@@ -177,6 +247,10 @@ fn read(row: &Row) -> Result<Customer, StoreError> {
         synced_at: row.maybe_moment("synced_at")?,
         created_at: row.moment("created_at")?,
         deleted_at: row.maybe_moment("deleted_at")?,
+        sync_tries: row.count(TABLE, "sync_tries")?,
+        sync_error: row.maybe_text("sync_error")?,
+        failed_at: row.maybe_moment("failed_at")?,
+        dead_at: row.maybe_moment("dead_at")?,
     })
 }
 
@@ -205,6 +279,12 @@ crate::statements! {
         WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $4)";
     RELEASE = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, \
         dirty_at = CASE WHEN dirty_mark = leased_mark THEN $3 ELSE dirty_at END WHERE id = $1 AND lease_owner = $2";
+    SYNC_FAILED = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, sync_tries = sync_tries + 1, sync_error = $4, \
+        failed_at = $5, dead_at = CASE WHEN $6 THEN COALESCE(dead_at, $5) ELSE dead_at END, \
+        dirty_at = CASE WHEN dirty_mark = leased_mark THEN $3 ELSE dirty_at END WHERE id = $1 AND lease_owner = $2 RETURNING sync_tries";
+    SETTLE = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, sync_tries = 0, sync_error = NULL, failed_at = NULL, \
+        dead_at = NULL, dirty_at = CASE WHEN dirty_mark = leased_mark THEN NULL ELSE dirty_at END WHERE id = $1 AND lease_owner = $2";
+    DEAD = "SELECT * FROM customer WHERE dead_at IS NOT NULL ORDER BY dead_at, id LIMIT $1";
     MARK_NOT_SYNCED = "UPDATE customer SET dirty_at = $3, dirty_mark = dirty_mark + 1 WHERE dirty_at IS NULL AND id IN \
         (SELECT id FROM customer WHERE account IS NOT NULL AND livemode = $2 AND dirty_at IS NULL AND synced_at < $1 \
         ORDER BY synced_at, id LIMIT $4)";

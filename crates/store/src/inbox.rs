@@ -157,7 +157,7 @@ impl Store {
             .transpose()
     }
 
-    /// The pending events of a customer, oldest first.
+    /// The events of a customer that a sync has to settle, oldest first: pending ones, and those given up while its syncs failed.
     pub async fn pending_events(&self, customer: &str) -> Result<Vec<Event>, StoreError> {
         self.read()
             .await?
@@ -225,6 +225,19 @@ pub(crate) async fn done(link: &mut Link, ids: &[String], now: Timestamp) -> Res
     Ok(done)
 }
 
+/// Gives up every pending event of a customer within a transaction: they wait for a person, and are done by the next sync that succeeds.
+pub(crate) async fn all_failed(
+    link: &mut Link,
+    customer: &str,
+    error: &str,
+    tries: u32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    link.execute(ALL_FAILED, args![customer, error, tries, now])
+        .await
+        .map(drop)
+}
+
 fn read(row: &Row) -> Result<Event, StoreError> {
     Ok(Event {
         id: row.text("id")?,
@@ -254,12 +267,13 @@ pub(crate) static RECEIVE: Many = Many::new(
 
 crate::statements! {
     BY_ID = "SELECT * FROM stripe_event WHERE id = $1";
-    PENDING = "SELECT * FROM stripe_event WHERE customer = $1 AND state = 'pending' ORDER BY received_at, id LIMIT $2";
+    PENDING = "SELECT * FROM stripe_event WHERE customer = $1 AND state <> 'done' ORDER BY received_at, id LIMIT $2";
     UNASSIGNED = "SELECT * FROM stripe_event WHERE customer IS NULL AND state = 'pending' ORDER BY received_at, id LIMIT $1";
     UNASSIGNED_BY_ID = "SELECT * FROM stripe_event WHERE id = $1 AND customer IS NULL";
     ASSIGN = "UPDATE stripe_event SET customer = $2 WHERE id = $1 AND customer IS NULL";
     FAILED = "UPDATE stripe_event SET state = 'failed', error = $2, tries = tries + 1, done_at = $3 \
         WHERE id = $1 AND state <> 'done'";
+    ALL_FAILED = "UPDATE stripe_event SET state = 'failed', error = $2, tries = $3, done_at = $4 WHERE customer = $1 AND state = 'pending'";
     DONE = "UPDATE stripe_event SET state = 'done', done_at = $2, error = NULL WHERE id = $1 AND state <> 'done'";
     LIST = "SELECT * FROM stripe_event ORDER BY received_at DESC, id DESC LIMIT $1";
     LIST_STATE = "SELECT * FROM stripe_event WHERE state = $1 ORDER BY received_at DESC, id DESC LIMIT $2";

@@ -10,6 +10,8 @@ const BATCH: i64 = 500;
 const KEEP_EVENTS: i64 = 90 * DAY;
 /// How long effects that are done are kept: no shorter than attempts, whose letter must not be stored a second time.
 const KEEP_EFFECTS: i64 = KEEP_ATTEMPTS;
+/// How long a difference from Stripe is kept after it was repaired.
+const KEEP_DIVERGENCES: i64 = 90 * DAY;
 /// How long a session is kept after its end.
 const KEEP_SESSIONS: i64 = 90 * DAY;
 /// How long a checkout attempt is kept.
@@ -32,6 +34,7 @@ impl Store {
             (PRICE_CHANGES, KEEP_ATTEMPTS),
             (EVENTS, KEEP_EVENTS),
             (EFFECTS, KEEP_EFFECTS),
+            (DIVERGENCES, KEEP_DIVERGENCES),
             (SESSIONS, KEEP_SESSIONS),
         ] {
             let mut link = self.write().await?;
@@ -55,6 +58,7 @@ crate::statements! {
     PRICE_CHANGES = "DELETE FROM price_change WHERE id IN (SELECT id FROM price_change WHERE created_at <= $1 LIMIT $2)";
     EVENTS = "DELETE FROM stripe_event WHERE id IN (SELECT id FROM stripe_event WHERE state = 'done' AND done_at <= $1 LIMIT $2)";
     EFFECTS = "DELETE FROM outbox_effect WHERE id IN (SELECT id FROM outbox_effect WHERE state = 'done' AND done_at <= $1 LIMIT $2)";
+    DIVERGENCES = "DELETE FROM divergence WHERE id IN (SELECT id FROM divergence WHERE repaired_at <= $1 LIMIT $2)";
     /// Not those that others were made from and that are still kept.
     SESSIONS = "DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at <= $1 \
         AND NOT EXISTS (SELECT 1 FROM session AS child WHERE child.parent = session.id) LIMIT $2)";

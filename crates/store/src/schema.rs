@@ -36,6 +36,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0006_bought_time.sql"),
     },
     Migration {
+        version: 7,
+        sql: include_str!("../../../migrations/0007_operations.sql"),
+    },
+    Migration {
         version: 8,
         sql: include_str!("../../../migrations/0008_revocation_session.sql"),
     },

@@ -10,6 +10,7 @@ use crate::{
     allotment::{self, Writer},
     capped,
     database::{link::Link, row::Row, value::args},
+    divergence,
     grant::{self, Recorded},
     inbox, invoice, notice,
     offer::{self, TrialUse},
@@ -146,6 +147,7 @@ impl Store {
         for one in &commit.invoices {
             invoice::put(&mut link, &commit.customer, one, commit.started_at).await?;
         }
+        divergence::repaired(&mut link, &commit.customer, commit.now).await?;
         write_alerts(&mut link, &commit).await?;
         notice::plan(&mut link, &commit).await?;
         let (offers, trials) = (&commit.offers, &commit.trials);
@@ -299,6 +301,7 @@ crate::statements! {
     LOCK_ACCOUNT = "UPDATE account SET created_at = created_at WHERE id = $1";
     FINISH = "UPDATE customer SET lease_owner = NULL, lease_until = NULL, synced_at = $4, \
         dirty_at = CASE WHEN dirty_mark = leased_mark THEN NULL ELSE dirty_at END, \
+        sync_tries = 0, sync_error = NULL, failed_at = NULL, dead_at = NULL, \
         deleted_at = CASE WHEN $5 THEN COALESCE(deleted_at, $4) ELSE deleted_at END \
         WHERE id = $1 AND lease_owner = $2 AND account = $3 RETURNING dirty_at";
     RUN = "INSERT INTO sync_run (id, customer, livemode, started_at, committed_at, opened, closed) VALUES ($1, $2, $3, $4, $5, $6, $7)";

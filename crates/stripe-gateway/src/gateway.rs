@@ -5,10 +5,10 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use http::HeaderValue;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, ChangePreview, CheckoutSession, Clock, CustomerState, EventEnvelope, IdempotencyKey,
-    Interval, Invoice, InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, ParseError, Price,
-    PriceChange, PromotionCode, Refund, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionStatus,
-    parse_customer, parse_invoice, parse_page, parse_price, parse_session, parse_subscription,
+    ACCOUNT_KEY, ATTEMPT_KEY, ChangePreview, CheckoutSession, Clock, Customer, CustomerState, EventEnvelope,
+    IdempotencyKey, Interval, Invoice, InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, ParseError,
+    Price, PriceChange, PromotionCode, Refund, Stripe, StripeError, Subscription, SubscriptionChange,
+    SubscriptionStatus, parse_customer, parse_invoice, parse_page, parse_price, parse_session, parse_subscription,
 };
 use serde_json::Value;
 use stripe_billing::{billing_portal_session as portal, invoice, subscription as sub};
@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 use crate::{
+    limiter::{Limiter, Urgency},
     selling,
     transport::{Jitter, MAX_CONCURRENT_CALLS, Transport},
     wire::{Https, Wire},
@@ -104,9 +105,10 @@ pub enum ConfigError {
 
 /// Stripe over HTTP. Cheap to share behind an `Arc`; keeps a pool of connections.
 pub struct Gateway {
-    transport: Transport,
+    transport: Arc<Transport>,
     livemode: bool,
     portal_configuration: Option<String>,
+    urgency: Urgency,
 }
 
 impl fmt::Debug for Gateway {
@@ -152,12 +154,24 @@ impl Gateway {
             jitter: config.jitter,
             clock: config.clock,
             turns: Semaphore::new(MAX_CONCURRENT_CALLS),
+            limiter: None,
         };
         Ok(Self {
-            transport,
+            transport: Arc::new(transport),
             livemode,
+            urgency: Urgency::Reader,
             portal_configuration: None,
         })
+    }
+
+    /// The same with at most so many calls a second, however many tasks make them; of several processes each has its own pace. To be
+    /// called before the gateway is shared.
+    #[must_use]
+    pub fn limited(mut self, calls_per_second: u32) -> Self {
+        if let Some(transport) = Arc::get_mut(&mut self.transport) {
+            transport.limiter = Some(Limiter::new(calls_per_second, Arc::clone(&transport.clock)));
+        }
+        self
     }
 
     /// Whether the key is a live-mode key.
@@ -166,16 +180,16 @@ impl Gateway {
     }
 
     pub(crate) async fn get(&self, request: RequestBuilder) -> Result<Value, StripeError> {
-        self.transport.send(request, None).await
+        self.transport.send(request, None, self.urgency).await
     }
 
     pub(crate) async fn post(&self, request: RequestBuilder, key: &IdempotencyKey) -> Result<Value, StripeError> {
-        self.transport.send(request, Some(key)).await
+        self.transport.send(request, Some(key), self.urgency).await
     }
 
     /// A POST that says what shall be, so that it may be sent again by whoever asks for it, and is sent once here.
     pub(crate) async fn post_once(&self, request: RequestBuilder) -> Result<Value, StripeError> {
-        self.transport.send(request, None).await
+        self.transport.send(request, None, self.urgency).await
     }
 
     /// The header `Date` of an answer of Stripe's, whatever the answer is.
@@ -191,7 +205,7 @@ impl Gateway {
 
     /// Ends something. Stripe takes no key with it, since ending twice ends once.
     pub(crate) async fn delete(&self, request: RequestBuilder) -> Result<Value, StripeError> {
-        self.transport.send(request, None).await
+        self.transport.send(request, None, self.urgency).await
     }
 
     /// Reads a list to its end. `request` makes the request for what comes after an id; `cursor` gives the id of an entry.
@@ -318,6 +332,15 @@ pub(crate) fn text(json: &Value, object: &'static str, field: &str) -> Result<St
 
 #[async_trait]
 impl Stripe for Gateway {
+    fn in_background(&self) -> Option<Arc<dyn Stripe>> {
+        Some(Arc::new(Self {
+            transport: Arc::clone(&self.transport),
+            livemode: self.livemode,
+            portal_configuration: self.portal_configuration.clone(),
+            urgency: Urgency::Background,
+        }))
+    }
+
     async fn customer_state(&self, id: &str) -> Result<CustomerState, StripeError> {
         let json = self.get(customer::RetrieveCustomer::new(checked(id)?).build()).await?;
         let customer = parse_customer(&json)?;
@@ -515,16 +538,22 @@ impl Stripe for Gateway {
         Ok(parse_page(&self.get(request.build()).await?, parse_invoice)?)
     }
 
-    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<String>, StripeError> {
+    async fn list_customers(&self, starting_after: Option<&str>) -> Result<Page<Customer>, StripeError> {
         let mut request = customer::ListCustomer::new().limit(PAGE);
         if let Some(after) = starting_after {
             request = request.starting_after(after);
         }
-        let page = parse_page(&self.get(request.build()).await?, parse_customer)?;
-        Ok(Page {
-            items: page.items.into_iter().map(|customer| customer.id).collect(),
-            has_more: page.has_more,
-        })
+        Ok(parse_page(&self.get(request.build()).await?, parse_customer)?)
+    }
+
+    async fn list_subscriptions(&self, starting_after: Option<&str>) -> Result<Page<Subscription>, StripeError> {
+        let mut request = sub::ListSubscription::new()
+            .status(sub::ListSubscriptionStatus::All)
+            .limit(PAGE);
+        if let Some(after) = starting_after {
+            request = request.starting_after(after);
+        }
+        Ok(parse_page(&self.get(request.build()).await?, parse_subscription)?)
     }
 
     async fn create_product(

@@ -7,6 +7,7 @@ mod answer;
 mod events;
 mod gateway;
 mod key;
+mod limiter;
 mod money;
 mod recording;
 mod selling;
@@ -17,6 +18,7 @@ mod wire;
 pub use events::PulledEvents;
 pub use gateway::{Config, ConfigError, Gateway, MAX_PAGES, MAX_SESSION_PAGES, SecretKey};
 pub use key::KeyAccount;
+pub use limiter::{LIVE_CALLS_PER_SECOND, MAX_CALLS_PER_SECOND, MAX_HOLD, MAX_WAITING, TEST_CALLS_PER_SECOND, Urgency};
 pub use recording::{
     Difference, DifferenceKind, MAX_RECORDING_BYTES, PlayedCall, RecordedCall, Recorder, Replay, TourStep, differences,
     read_recording,

@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     answer::{self, Failure},
+    limiter::{Limiter, Urgency},
     wire::{Wire, WireError},
 };
 
@@ -44,6 +45,8 @@ pub(crate) struct Transport {
     pub(crate) jitter: Jitter,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) turns: Semaphore,
+    /// None where nothing is to be spared, as in a simulation.
+    pub(crate) limiter: Option<Limiter>,
 }
 
 impl Transport {
@@ -52,6 +55,7 @@ impl Transport {
         &self,
         request: RequestBuilder,
         key: Option<&IdempotencyKey>,
+        urgency: Urgency,
     ) -> Result<Value, StripeError> {
         if key.is_some_and(|key| !key.is_valid()) {
             return Err(StripeError::Malformed {
@@ -71,10 +75,19 @@ impl Transport {
         let form = request.body.as_deref().map(in_order);
         let mut attempt = 1;
         loop {
+            if let Some(limiter) = &self.limiter
+                && !limiter.turn(urgency, TOTAL_BUDGET).await
+            {
+                return Err(busy());
+            }
             let failure = match self.attempt(&request, form.as_deref(), key).await {
                 Ok(json) => return Ok(json),
                 Err(failure) => failure,
             };
+            // What Stripe asks of one call it asks of all.
+            if let (Some(limiter), StripeError::RateLimited { retry_after }) = (&self.limiter, &failure.error) {
+                limiter.hold(retry_after.unwrap_or_default().max(self.pause(attempt)));
+            }
             if !failure.retry || !repeatable || attempt >= MAX_ATTEMPTS {
                 return Err(failure.error);
             }

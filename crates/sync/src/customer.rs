@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use latchkey_billing::{CustomerState, Derived, derive, notices};
-use latchkey_entitlement::{
-    AccountId, Grant, GrantId, Source, Timestamp,
-    time::{HOUR, SECOND},
-};
-use latchkey_store::{SubscriptionRow, SyncCommit, SyncDone};
+use latchkey_billing::{CustomerState, Derived, Stripe, derive, notices};
+use latchkey_entitlement::{AccountId, Grant, GrantId, Source, Timestamp, time::SECOND};
+use latchkey_store::{StoreError, SubscriptionRow, SyncCommit, SyncDone, SyncFailed};
 
-use crate::{Sync, SyncError, promise::trials};
+use crate::{Sync, SyncError, backoff, promise::trials};
 
 /// How long a lease lasts if its worker dies, in milliseconds; longer than every retry of one read of Stripe.
 pub(crate) const LEASE: i64 = 90 * SECOND;
@@ -18,11 +15,8 @@ pub(crate) const LEASE: i64 = 90 * SECOND;
 const LEASE_TRIES: u32 = 44;
 const LEASE_WAIT_FIRST: Duration = Duration::from_millis(5);
 const LEASE_WAIT_MOST: Duration = Duration::from_millis(100);
-/// How soon a customer whose sync failed for a passing reason is tried again, in milliseconds.
-const RETRY_AFTER: i64 = 5 * SECOND;
-/// The same where only a person can mend the reason: a key that Stripe refuses or that is another account's, an answer that
-/// cannot be read. Its events were all delivered, so that nothing but this would tell of the customer afterwards.
-const RETRY_UNMENDED_AFTER: i64 = HOUR;
+/// Syncs of one customer that may fail in a row before it is a dead letter: about half an hour of passing reasons. It is tried on.
+pub const MAX_SYNC_TRIES: u32 = 12;
 /// Longest alert that is kept, in characters.
 pub(crate) const MAX_ALERT_CHARS: usize = 500;
 
@@ -52,7 +46,7 @@ impl Sync {
                 .lease_customer(customer, &owner, now, now.plus(LEASE))
                 .await?
             {
-                return self.sync_leased(customer, &owner).await;
+                return self.sync_leased(self.stripe.as_ref(), customer, &owner).await;
             }
             self.clock.pause(wait).await;
             wait = wait.saturating_mul(2).min(LEASE_WAIT_MOST);
@@ -63,22 +57,65 @@ impl Sync {
     }
 
     /// The same for a customer whose lease `owner` holds; the lease is given back whatever happens.
-    pub(crate) async fn sync_leased(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
-        let result = self.read_and_record(customer, owner).await;
-        if let Err(error) = &result {
-            // Best effort: a lease that is not given back runs out by itself.
-            let again = retry_after(error).map(|wait| self.clock.now().plus(wait));
-            if let Err(error) = self.store.release_customer(customer, owner, again).await {
-                tracing::warn!(%error, customer, "a lease was not given back");
-            }
+    pub(crate) async fn sync_leased(
+        &self,
+        stripe: &dyn Stripe,
+        customer: &str,
+        owner: &str,
+    ) -> Result<SyncReport, SyncError> {
+        let result = self.read_and_record(stripe, customer, owner).await;
+        // Best effort: a lease that is not given back runs out by itself.
+        if let Err(error) = &result
+            && let Err(error) = self.put_back(customer, owner, error).await
+        {
+            tracing::warn!(%error, customer, "a lease was not given back");
         }
         result
     }
 
-    async fn read_and_record(&self, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
+    /// Gives the lease back after a failure, and says when it is tried again. How often it failed is stored, so that a restart does
+    /// not begin anew.
+    async fn put_back(&self, customer: &str, owner: &str, error: &SyncError) -> Result<(), StoreError> {
+        if matches!(error, SyncError::Unclaimed { .. }) {
+            return self
+                .store
+                .settle_customer(customer, owner, self.clock.now())
+                .await
+                .map(drop);
+        }
+        let before = self.store.customer(customer).await?.map_or(0, |known| known.sync_tries);
+        let tries = before.saturating_add(1);
+        let passing = error.is_transient();
+        let now = self.clock.now();
+        let dead = !passing || tries >= MAX_SYNC_TRIES;
+        let pause = backoff::after_sync(passing, tries, &self.ids.secret());
+        let text = error.to_string();
+        let kept = self
+            .store
+            .sync_failed(SyncFailed {
+                customer,
+                owner,
+                error: &text,
+                again_at: now.plus(pause),
+                dead,
+                now,
+            })
+            .await?;
+        if kept && dead {
+            tracing::error!(
+                customer,
+                tries,
+                error = text,
+                "a sync failed and needs a person; `latchkey inbox` shows it"
+            );
+        }
+        Ok(())
+    }
+
+    async fn read_and_record(&self, stripe: &dyn Stripe, customer: &str, owner: &str) -> Result<SyncReport, SyncError> {
         let started_at = self.clock.now();
         let pending = self.store.pending_events(customer).await?;
-        let state = self.stripe.customer_state(customer).await?;
+        let state = stripe.customer_state(customer).await?;
         let Some(account) = self.account_for(customer, &state).await? else {
             let done: Vec<String> = pending.into_iter().map(|event| event.id).collect();
             self.store.events_done(&done, self.clock.now()).await?;
@@ -195,15 +232,6 @@ impl Sync {
             bought: benefit.bought.clone(),
         })
         .collect()
-    }
-}
-
-/// How long to wait before a failed sync is tried again; `None` if nothing is left to do.
-fn retry_after(error: &SyncError) -> Option<i64> {
-    match error {
-        SyncError::Unclaimed { .. } => None,
-        error if error.is_transient() => Some(RETRY_AFTER),
-        _ => Some(RETRY_UNMENDED_AFTER),
     }
 }
 

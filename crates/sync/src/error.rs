@@ -36,6 +36,16 @@ impl SyncError {
             Self::Unclaimed { .. } => false,
         }
     }
+
+    /// Whether a passing reason may be one customer's alone, so that others are worth trying: not where Stripe wants fewer calls, or
+    /// where the database is away.
+    pub(crate) fn concerns_one(&self) -> bool {
+        match self {
+            Self::Stripe(error) => !matches!(error, StripeError::RateLimited { .. }),
+            Self::Busy { .. } | Self::Unclaimed { .. } => true,
+            Self::Store(_) => false,
+        }
+    }
 }
 
 /// A webhook delivery that was not stored.

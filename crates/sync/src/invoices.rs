@@ -35,7 +35,7 @@ impl Sync {
                 break;
             }
             let read_at = self.clock.now();
-            let page = match self.stripe.list_invoices(cursor.as_deref()).await {
+            let page = match self.background.list_invoices(cursor.as_deref()).await {
                 // The invoice that it was left at is gone, as a draft can be.
                 Err(StripeError::NotFound) if cursor.is_some() => {
                     self.fill_invoices_again().await?;

@@ -6,16 +6,20 @@
 //!
 //! Effects on the world outside, letters above all, are stored first and done by [`Sync::work_outbox`].
 
+mod backoff;
 mod checkout;
 mod customer;
+mod dead_letter;
 mod double;
 mod error;
+mod full_round;
 mod ids;
 mod inbox;
 mod invoices;
 mod outbox;
 mod promise;
 mod reconcile;
+mod status;
 mod webhook;
 mod worker;
 
@@ -26,9 +30,11 @@ use latchkey_store::Store;
 use tokio::sync::Notify;
 
 pub use checkout::Purchase;
-pub use customer::SyncReport;
+pub use customer::{MAX_SYNC_TRIES, SyncReport};
+pub use dead_letter::{ReplayOutcome, ReplayReport, advice, replay_all, replay_event};
 pub use double::LETTER_DOUBLE_STOPPED;
 pub use error::{ReceiveError, SyncError};
+pub use full_round::{FullRound, RoundPart, last_full_round};
 pub use ids::Ids;
 pub use invoices::{Filled, read_invoices_again};
 pub use latchkey_billing::Stripe;
@@ -36,6 +42,7 @@ pub use latchkey_entitlement::Clock;
 pub use latchkey_store::Effect;
 pub use outbox::{EFFECT_TIMEOUT, EffectError, Effects, MAX_EFFECT_TRIES};
 pub use reconcile::ReconcileReport;
+pub use status::{QueueStatus, Status};
 pub use webhook::{MAX_WEBHOOK_BYTES, ReceiveOutcome};
 
 /// What a sync needs to know beyond what is stored.
@@ -52,12 +59,17 @@ pub struct SyncConfig {
     pub notices: NoticePolicy,
     /// How often Stripe's event list is read for what webhooks never told, in milliseconds.
     pub reconcile_every: i64,
+    /// How often all that Stripe lists is walked through, in milliseconds; never if 0.
+    pub full_round_every: i64,
 }
 
 /// Keeps grants in step with Stripe. Cheap to share; one an instance process.
 pub struct Sync {
     store: Store,
+    /// For what a reader waits for.
     stripe: Arc<dyn Stripe>,
+    /// For what nobody waits for.
+    background: Arc<dyn Stripe>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     config: SyncConfig,
@@ -79,6 +91,7 @@ impl Sync {
         let inbox = inbox::Inbox::start(store.clone(), Arc::clone(&clock));
         Arc::new(Self {
             store,
+            background: stripe.in_background().unwrap_or_else(|| Arc::clone(&stripe)),
             stripe,
             clock,
             ids,

@@ -10,7 +10,7 @@ use latchkey_entitlement::{
 };
 use latchkey_store::{Effect, StoreError};
 
-use crate::{Sync, double::SETTLE_DOUBLES};
+use crate::{Sync, backoff, double::SETTLE_DOUBLES};
 
 /// How long the worker sleeps when nothing wakes it: what is due again, or was stored by another process, is found then.
 const IDLE: Duration = Duration::from_secs(1);
@@ -147,17 +147,12 @@ impl Sync {
     }
 }
 
-/// When an effect that failed `tries` times is tried again; `None` if it is given up. Between half and the whole of the pause, by
-/// `random`, so that what failed together does not come back together.
+/// When an effect that failed `tries` times is tried again; `None` if it is given up.
 fn retry_at(now: Timestamp, tries: u32, random: &[u8; 32]) -> Option<Timestamp> {
     if tries >= MAX_EFFECT_TRIES {
         return None;
     }
-    let doubled = 1_i64 << tries.saturating_sub(1).min(20);
-    let half = (FIRST_PAUSE * doubled).min(LONGEST_PAUSE) / 2;
-    let [first, second, ..] = *random;
-    let jitter = half * i64::from(u16::from_be_bytes([first, second])) / i64::from(u16::MAX);
-    Some(now.plus(half + jitter))
+    Some(now.plus(backoff::pause(FIRST_PAUSE, LONGEST_PAUSE, tries, random)))
 }
 
 #[cfg(test)]

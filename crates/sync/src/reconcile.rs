@@ -1,6 +1,7 @@
 //! Finds what events never told: Stripe's own event list since the last one seen here.
 
-use latchkey_entitlement::time::DAY;
+use latchkey_entitlement::{Timestamp, time::DAY};
+use latchkey_store::{Store, StoreError};
 
 use crate::{ReceiveError, ReceiveOutcome, Sync, SyncError};
 
@@ -31,7 +32,7 @@ impl Sync {
     /// those that were not read for a week, whatever events say.
     pub async fn reconcile(&self) -> Result<ReconcileReport, SyncError> {
         let mark = self.store.setting(HIGH_WATER).await?;
-        let events = self.stripe.list_events(mark.as_deref()).await?;
+        let events = self.background.list_events(mark.as_deref()).await?;
         let mut report = ReconcileReport::default();
         let newest = events.first().map(|event| event.id.clone());
         for event in events {
@@ -72,8 +73,13 @@ impl Sync {
     }
 
     /// When the last round ended.
-    pub async fn last_reconciled(&self) -> Result<Option<latchkey_entitlement::Timestamp>, SyncError> {
-        let at = self.store.setting(LAST_ROUND).await?;
-        Ok(at.and_then(|at| at.parse().ok()).map(latchkey_entitlement::Timestamp))
+    pub async fn last_reconciled(&self) -> Result<Option<Timestamp>, SyncError> {
+        Ok(last_round(&self.store).await?)
     }
+}
+
+/// When the last walk through Stripe's event list ended.
+pub(crate) async fn last_round(store: &Store) -> Result<Option<Timestamp>, StoreError> {
+    let at = store.setting(LAST_ROUND).await?;
+    Ok(at.and_then(|at| at.parse().ok()).map(Timestamp))
 }

@@ -77,12 +77,7 @@ impl Sync {
             raw: raw.to_vec(),
         };
         if event.livemode != self.config.livemode {
-            let (theirs, ours) = if event.livemode {
-                ("live", "test")
-            } else {
-                ("test", "live")
-            };
-            let why = format!("{theirs}-mode event, but the key in use is a {ours}-mode key");
+            let why = other_mode(event.livemode);
             return self
                 .keep(
                     NewEvent {
@@ -112,6 +107,12 @@ impl Sync {
         }
         Ok(ReceiveOutcome::Kept)
     }
+}
+
+/// Why an event of the other mode is not acted on.
+pub(crate) fn other_mode(livemode: bool) -> String {
+    let (theirs, ours) = if livemode { ("live", "test") } else { ("test", "live") };
+    format!("{theirs}-mode event, but the key in use is a {ours}-mode key")
 }
 
 fn blank(sync: &Sync) -> NewEvent {

@@ -15,6 +15,10 @@ const MAX_CLAIM: u32 = 16;
 const CLAIM: i64 = 2 * MINUTE;
 /// Pages of older invoices read in one round, until all are read once.
 const FILL_PAGES: u32 = 10;
+/// Customers in a row whose sync fails for a passing reason before Stripe counts as away, and the rest waits.
+const AWAY_AFTER: u32 = 3;
+/// Pages of a full round that are read before the inbox has its turn again.
+const ROUND_PAGES: u32 = 10;
 /// Events without a customer looked at in one round.
 const MAX_UNASSIGNED: u32 = 100;
 
@@ -39,6 +43,9 @@ impl Sync {
                     tracing::warn!(%error, "reading older invoices will be tried again");
                 }
             }
+            if let Err(error) = self.go_on_with_full_round().await {
+                tracing::warn!(%error, "the walk through Stripe goes on from the same page later");
+            }
             tokio::select! {
                 () = &mut stop => return,
                 () = self.wake.notified() => {}
@@ -47,10 +54,25 @@ impl Sync {
         }
     }
 
+    async fn go_on_with_full_round(&self) -> Result<(), SyncError> {
+        let every = self.config.full_round_every;
+        if every <= 0 || !self.full_round_is_due(every).await? {
+            return Ok(());
+        }
+        let mut round = self.full_round(false).await?;
+        for _ in 0..ROUND_PAGES {
+            if !self.go_on(&mut round).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Syncs every customer that is marked, and settles events that concern none. Returns the number of customers synced.
     pub async fn work_off(&self) -> Result<u32, SyncError> {
         let assigned = self.settle_unassigned().await;
         let mut synced = 0;
+        let mut failed_in_a_row = 0;
         loop {
             let owner = self.ids.event().to_string();
             let now = self.clock.now();
@@ -60,13 +82,21 @@ impl Sync {
             }
             let mut waiting = claimed.into_iter();
             while let Some(customer) = waiting.next() {
-                match self.sync_leased(&customer, &owner).await {
-                    Ok(_) => synced += 1,
+                match self.sync_leased(self.background.as_ref(), &customer, &owner).await {
+                    Ok(_) => {
+                        synced += 1;
+                        failed_in_a_row = 0;
+                    }
                     Err(SyncError::Unclaimed { customer }) => {
                         tracing::info!(customer, "unclaimed purchase kept");
                     }
                     Err(error) if error.is_transient() => {
-                        // What stopped this one (Stripe or the database is away) would stop the rest too.
+                        failed_in_a_row += 1;
+                        if error.concerns_one() && failed_in_a_row < AWAY_AFTER {
+                            tracing::warn!(%error, customer, "a sync failed and will be tried again; the others go on");
+                            continue;
+                        }
+                        // What stopped these (Stripe or the database is away) would stop the rest too.
                         for left in waiting {
                             self.store
                                 .release_customer(&left, &owner, Some(self.clock.now()))
@@ -75,7 +105,7 @@ impl Sync {
                         return Err(error);
                     }
                     Err(error) => {
-                        tracing::warn!(%error, customer, "sync failed and will be tried again in an hour; its events stay in the inbox");
+                        tracing::warn!(%error, customer, "sync failed and will be tried again; its events stay in the inbox");
                     }
                 }
             }

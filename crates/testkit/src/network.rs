@@ -20,6 +20,8 @@ use crate::dying::Grave;
 pub(crate) struct Network {
     /// What every request is answered with, in place of Stripe.
     pub(crate) refusal: Mutex<Option<StatusCode>>,
+    /// What is answered with 500, by a part of path and query.
+    pub(crate) failing: Mutex<Option<String>>,
     pub(crate) held: Mutex<Vec<(String, Arc<Gate>)>>,
     /// A subscription's status as the sandbox writes it, and the word that arrives in its place.
     pub(crate) unknown_status: Mutex<Option<(String, String)>>,
@@ -87,6 +89,10 @@ async fn pass(State(network): State<Arc<Network>>, request: Request, next: Next)
     let refusal = *network.refusal.lock().unwrap();
     if let Some(status) = refusal {
         return status.into_response();
+    }
+    let failing = network.failing.lock().unwrap().clone();
+    if failing.is_some_and(|part| request.uri().to_string().contains(&part)) {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     let dies = network.grave.takes(request.method().as_str(), request.uri().path());
     if dies == Some(true) {

@@ -176,6 +176,8 @@ pub(crate) fn sync_config(plans: &[Plan], webhook_secret: &str) -> SyncConfig {
         livemode: false,
         notices: NoticePolicy::default(),
         reconcile_every: 10 * MINUTE,
+        // Stories say when.
+        full_round_every: 0,
     }
 }
 

@@ -75,6 +75,16 @@ impl StripeHand<'_> {
         self.refuses(Some(StatusCode::UNAUTHORIZED));
     }
 
+    /// Stripe fails, with status 500, at whatever is asked about this reader alone.
+    pub fn fails_at(&self, reader: &Reader<'_>) {
+        *self.0.parts.network.failing.lock().unwrap() = Some(reader.customer());
+    }
+
+    /// Takes [`Self::fails_at`] back.
+    pub fn recovers(&self) {
+        *self.0.parts.network.failing.lock().unwrap() = None;
+    }
+
     /// Takes [`Self::goes_down`] and [`Self::refuses_our_key`] back.
     pub fn comes_back(&self) {
         self.refuses(None);

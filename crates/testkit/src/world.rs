@@ -126,13 +126,21 @@ impl World {
 
     /// The same of a second server on the same database.
     pub fn sync_of_another_server(&self) -> Arc<Sync> {
+        self.sync_with_full_rounds(0)
+    }
+
+    /// The same of a server that walks through all that Stripe lists every so many milliseconds.
+    pub fn sync_with_full_rounds(&self, every: i64) -> Arc<Sync> {
         let parts = &self.parts;
         Sync::new(
             parts.store.clone(),
             Arc::clone(&parts.gateway) as Arc<dyn Stripe>,
             Arc::new(CityClock(Arc::clone(&parts.clock))),
             Arc::clone(&parts.ids),
-            sync_config(&parts.plans, &parts.webhook_secret),
+            latchkey_sync::SyncConfig {
+                full_round_every: every,
+                ..sync_config(&parts.plans, &parts.webhook_secret)
+            },
         )
     }
 
@@ -183,6 +191,11 @@ impl World {
             self.work().await;
         }
         self.settle().await;
+    }
+
+    /// Time passes, and nobody does anything: every server is down.
+    pub fn sleeps(&self, millis: i64) {
+        self.parts.sandbox.advance(millis);
     }
 
     /// Time passes until `moment`; see [`World::advance`].

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use anyhow::bail;
 use latchkey_billing::Invoice;
-use latchkey_entitlement::{Clock, Timestamp};
+use latchkey_entitlement::Clock;
 use latchkey_store::Store;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     ambient::SystemClock,
     cli::{Exit, InvoicesArgs, InvoicesCommand, Months},
     config::{Config, Environment},
     instance::{livemode, open_store},
+    moment::written,
     month::Month,
 };
 
@@ -184,11 +184,6 @@ fn plain(text: Option<&str>) -> String {
     } else {
         text.to_owned()
     }
-}
-
-fn written(at: Timestamp) -> String {
-    let moment = OffsetDateTime::from_unix_timestamp(at.seconds()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    moment.format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context;
 use latchkey_edge::Edge;
 use latchkey_server::{SmtpConfig, SmtpMailer, SmtpSecurity};
-use latchkey_stripe_gateway::{CALL_TIMEOUT, Config as GatewayConfig, Gateway, SecretKey, Wire};
+use latchkey_stripe_gateway::{
+    CALL_TIMEOUT, Config as GatewayConfig, Gateway, LIVE_CALLS_PER_SECOND, SecretKey, TEST_CALLS_PER_SECOND, Wire,
+};
 use latchkey_sync::Ids;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -44,6 +46,7 @@ pub(crate) async fn run(file: &Path, serve: &Serve, environment: &Environment) -
         Some(id) => gateway.with_portal_configuration(id),
         None => gateway,
     };
+    let gateway = limited(gateway, &config);
     let outside = Outside {
         livemode: gateway.livemode(),
         stripe: Arc::new(gateway),
@@ -105,6 +108,16 @@ pub(crate) fn gateway_over(key: &str, base_url: Option<Url>, wire: Option<Arc<dy
         wire,
     };
     Gateway::new(config).context("STRIPE_SECRET_KEY or [stripe] base_url cannot be used")
+}
+
+/// At the pace of the configuration, or at the usual one of the key's mode.
+pub(crate) fn limited(gateway: Gateway, config: &Config) -> Gateway {
+    let usual = if gateway.livemode() {
+        LIVE_CALLS_PER_SECOND
+    } else {
+        TEST_CALLS_PER_SECOND
+    };
+    gateway.limited(config.stripe.calls_per_second.unwrap_or(usual))
 }
 
 /// The mail server that letters go to.

@@ -125,6 +125,7 @@ pub(crate) struct ServerSection {
     pub(crate) renewal_slack_hours: u32,
     pub(crate) past_due_grace_days: u32,
     pub(crate) reconcile_minutes: u32,
+    pub(crate) reconcile_full_hours: u32,
 }
 
 impl Default for ServerSection {
@@ -136,6 +137,7 @@ impl Default for ServerSection {
             renewal_slack_hours: 72,
             past_due_grace_days: 7,
             reconcile_minutes: 10,
+            reconcile_full_hours: 24,
         }
     }
 }
@@ -173,6 +175,7 @@ impl Default for EdgeSection {
 pub(crate) struct StripeSection {
     pub(crate) base_url: Option<Url>,
     pub(crate) portal_configuration: Option<String>,
+    pub(crate) calls_per_second: Option<u32>,
 }
 
 /// How mail goes out.

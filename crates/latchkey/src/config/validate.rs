@@ -7,6 +7,7 @@ use std::{
 
 use latchkey_entitlement::policy::{MAX_OUTAGE_GRACE_SECONDS, MAX_PASS_LIFE_SECONDS};
 use latchkey_page::Compiled;
+use latchkey_stripe_gateway::MAX_CALLS_PER_SECOND;
 use url::Url;
 
 use super::{Config, price_rules};
@@ -51,6 +52,15 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
             "server.pass_life_seconds",
             format!("{life} is out of range"),
             "a pass lives 60 to 3600 seconds; 900 is usual",
+        ));
+    }
+    if let Some(calls) = config.stripe.calls_per_second
+        && !(1..=MAX_CALLS_PER_SECOND).contains(&calls)
+    {
+        found.push(finding(
+            "stripe.calls_per_second",
+            format!("{calls} is out of range"),
+            "Stripe takes 100 calls a second from an account in live mode, and 25 in test mode; leave it out for the usual pace",
         ));
     }
     if config.server.renewal_slack_hours > 24 * 14 {

@@ -74,7 +74,7 @@ fn without_a_file_every_command_says_how_to_get_one() {
 }
 
 /// What is wrong with a file: what stands in `latchkey init`'s, what stands there instead, and what is said about it.
-const WRONG: [(&str, &str, &[&str]); 12] = [
+const WRONG: [(&str, &str, &[&str]); 13] = [
     (
         "pass_life_seconds = 900",
         "pass_live_seconds = 900",
@@ -88,6 +88,11 @@ const WRONG: [(&str, &str, &[&str]); 12] = [
         "reconcile_minutes = 10",
         "reconcile_minutes = \"ten\"",
         &["server.reconcile_minutes", "\"ten\"", "latchkey.toml"],
+    ),
+    (
+        "# calls_per_second = 25",
+        "calls_per_second = 101",
+        &["stripe.calls_per_second", "101 is out of range", "help:"],
     ),
     ("[instance]", "[[[", &["line 5", "latchkey.toml"]),
     (

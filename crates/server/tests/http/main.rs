@@ -19,6 +19,7 @@ mod leaving;
 mod letters;
 mod logs;
 mod machines;
+mod operator;
 mod passes;
 mod paying;
 mod prices;

@@ -7,9 +7,9 @@ use std::{
 
 use async_trait::async_trait;
 use latchkey_billing::{
-    ACCOUNT_KEY, ATTEMPT_KEY, ChangePreview, CheckoutSession, CustomerState, EventEnvelope, IdempotencyKey, Invoice,
-    InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, Price, PriceChange, PromotionCode, Refund,
-    SessionLine, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem, SubscriptionStatus,
+    ACCOUNT_KEY, ATTEMPT_KEY, ChangePreview, CheckoutSession, Customer, CustomerState, EventEnvelope, IdempotencyKey,
+    Invoice, InvoicePayment, NewCheckout, NewCustomer, NewPrice, NewRefund, Page, Price, PriceChange, PromotionCode,
+    Refund, SessionLine, Stripe, StripeError, Subscription, SubscriptionChange, SubscriptionItem, SubscriptionStatus,
 };
 use latchkey_entitlement::{
     Clock, Timestamp,
@@ -360,11 +360,16 @@ impl Stripe for FakeStripe {
         })
     }
 
-    async fn list_customers(&self, _: Option<&str>) -> Result<Page<String>, StripeError> {
+    async fn list_customers(&self, _: Option<&str>) -> Result<Page<Customer>, StripeError> {
         Ok(Page {
             items: vec![],
             has_more: false,
         })
+    }
+
+    async fn list_subscriptions(&self, _: Option<&str>) -> Result<Page<Subscription>, StripeError> {
+        let items = self.up()?.subscriptions.clone();
+        Ok(Page { items, has_more: false })
     }
 
     async fn create_product(&self, _: &IdempotencyKey, _: &str, _: &[(String, String)]) -> Result<String, StripeError> {

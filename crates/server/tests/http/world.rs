@@ -36,9 +36,8 @@ use crate::{
 
 pub(crate) const ORIGIN: &str = "https://account.example.org";
 pub(crate) const HOST: &str = "news.example.org";
+pub(crate) const API_TOKEN: &str = "api-token-of-the-tests-01234567890";
 pub(crate) const EDGE_TOKEN: &str = "edge-token-of-the-tests-0123456789";
-/// The operator's token.
-pub(crate) const API_TOKEN: &str = "api token of thirty two characters";
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_of_the_tests";
 
 pub(crate) struct ManualClock(AtomicI64);
@@ -137,6 +136,7 @@ impl World {
             livemode: false,
             notices: NoticePolicy::default(),
             reconcile_every: 600_000,
+            full_round_every: 0,
         };
         let sync = Sync::new(
             store.clone(),

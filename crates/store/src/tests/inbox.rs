@@ -1,5 +1,5 @@
 use super::{NOW, at, at_once, on_both};
-use crate::{EventState, NewEvent};
+use crate::{EventState, NewEvent, SyncFailed};
 
 fn new(id: &str, customer: Option<&str>) -> NewEvent {
     NewEvent {
@@ -127,5 +127,39 @@ on_both!(
         let again = store.receive_events((0..150).map(event).collect(), at(2)).await.unwrap();
         assert!(again.iter().all(|new| !new));
         assert!(store.claim_dirty("w3", at(200), at(100), 100).await.unwrap().is_empty());
+    }
+);
+
+on_both!(
+    a_sync_that_fails_is_counted_and_only_by_whoever_holds_the_lease,
+    store => {
+        store.receive_events(vec![new("evt_1", Some("cus_1"))], NOW).await.unwrap();
+        let failed = |owner, dead, now| SyncFailed {
+            customer: "cus_1",
+            owner,
+            error: "Stripe is\0 away",
+            again_at: at(100),
+            dead,
+            now,
+        };
+        store.claim_dirty("w", at(50), NOW, 9).await.unwrap();
+        assert!(!store.sync_failed(failed("another", true, at(1))).await.unwrap());
+        assert!(store.sync_failed(failed("w", false, at(1))).await.unwrap());
+        let known = store.customer("cus_1").await.unwrap().unwrap();
+        assert_eq!((known.sync_tries, known.sync_error.as_deref()), (1, Some("Stripe is away")));
+        assert_eq!((known.dirty_at, known.failed_at, known.dead_at), (Some(at(100)), Some(at(1)), None));
+        assert!(store.dead_customers(9).await.unwrap().is_empty());
+
+        store.claim_dirty("x", at(150), at(100), 9).await.unwrap();
+        assert!(store.sync_failed(failed("x", true, at(101))).await.unwrap());
+        let dead = store.event("evt_1").await.unwrap().unwrap();
+        assert_eq!((dead.state, dead.tries, dead.done_at), (EventState::Failed, 2, Some(at(101))));
+        assert_eq!(store.dead_customers(9).await.unwrap()[0].dead_at, Some(at(101)));
+        assert_eq!(store.pending_events("cus_1").await.unwrap().len(), 1, "the next sync settles it");
+
+        store.lease_customer("cus_1", "y", at(102), at(200)).await.unwrap();
+        assert!(store.settle_customer("cus_1", "y", at(103)).await.unwrap());
+        let known = store.customer("cus_1").await.unwrap().unwrap();
+        assert_eq!((known.sync_tries, known.sync_error, known.failed_at, known.dead_at), (0, None, None, None));
     }
 );

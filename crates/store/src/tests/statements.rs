@@ -1,8 +1,8 @@
 use super::stores;
 use crate::{
-    account, account_merge, attempt, customer, database, double, enter_code, external, grant, history, inbox, invoice,
-    key, leave_link, limit, login, notice, offer, outbox, plan, price_change, prune, revocation, schema, session,
-    setting, standing, sync_commit,
+    account, account_merge, attempt, customer, database, dead_letter, divergence, double, enter_code, external, grant,
+    history, inbox, invoice, key, leave_link, limit, login, notice, offer, outbox, plan, price_change, prune,
+    revocation, schema, session, setting, standing, sync_commit,
 };
 
 #[tokio::test]
@@ -14,6 +14,8 @@ async fn every_statement_is_understood_by_both_databases() {
         ("customer", customer::STATEMENTS),
         ("database", database::STATEMENTS),
         ("double", double::STATEMENTS),
+        ("dead_letter", dead_letter::STATEMENTS),
+        ("divergence", divergence::STATEMENTS),
         ("enter_code", enter_code::STATEMENTS),
         ("external", external::STATEMENTS),
         ("grant", grant::STATEMENTS),

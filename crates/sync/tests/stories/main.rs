@@ -8,8 +8,11 @@
 )]
 
 mod bookkeeping;
+mod dead_letters;
 mod deliveries;
 mod doubles;
+mod failures;
+mod full_rounds;
 mod money_back;
 mod notices;
 mod oddities;
