@@ -64,10 +64,17 @@ async fn a_replay_puts_back_what_can_be_acted_on_and_may_be_repeated() {
         let kept = city.kept_events().await;
         let (dead, unreadable) = (kept.len() as u64 - 1, 1);
 
+        // One is put back alone, and waits again.
+        let one = kept.iter().find(|event| event.customer.is_some()).expect("her events");
+        let outcome = replay_event(store, &one.id, false, now).await;
+        assert_eq!(outcome.expect("an answer"), ReplayOutcome::PutBack);
+        let waiting = city.events(EventState::Pending).await;
+        assert_eq!(waiting.iter().map(|event| &event.id).collect::<Vec<_>>(), [&one.id]);
+
         city.stripe().comes_back();
         let all = replay_all(store, false, now).await.expect("the store answers");
         let expected = ReplayReport {
-            put_back: dead,
+            put_back: dead - 1,
             still_dead: unreadable,
             customers: 1,
         };
@@ -98,6 +105,13 @@ async fn complaint_14_a_process_that_dies_between_receipt_and_commit_loses_no_ev
         for event in city.stripe().events() {
             city.stripe().sends(&event).await;
         }
+        let hers = async || {
+            let mut pending = city.events(EventState::Pending).await;
+            pending.retain(|event| event.customer.as_deref() == Some(&ada.customer()));
+            pending.len()
+        };
+        let received = hers().await;
+        assert!(received > 1, "a payment makes events");
         // It is received, the customer claimed and Stripe asked; then the process is gone, with its lease.
         let answer = city.stripe().holds_answer("/v1/subscriptions");
         let dying = city.sync_of_another_server();
@@ -105,7 +119,7 @@ async fn complaint_14_a_process_that_dies_between_receipt_and_commit_loses_no_ev
         answer.is_under_way().await;
         dying.abort();
         answer.arrives();
-        assert_ne!(city.events(EventState::Pending).await, []);
+        assert_eq!(hers().await, received);
         assert_eq!(terms(&ada).await, []);
 
         // Whoever comes next does it, once the dead one's lease has run out.
