@@ -44,20 +44,20 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/0008_revocation_session.sql"),
     },
     Migration {
+        version: 9,
+        sql: include_str!("../../../migrations/0009_prices.sql"),
+    },
+    Migration {
         version: 10,
-        sql: include_str!("../../../migrations/0010_prices.sql"),
+        sql: include_str!("../../../migrations/0010_invoice.sql"),
     },
     Migration {
         version: 11,
-        sql: include_str!("../../../migrations/0011_invoice.sql"),
+        sql: include_str!("../../../migrations/0011_notice.sql"),
     },
     Migration {
         version: 12,
-        sql: include_str!("../../../migrations/0012_notice.sql"),
-    },
-    Migration {
-        version: 13,
-        sql: include_str!("../../../migrations/0013_leave_link.sql"),
+        sql: include_str!("../../../migrations/0012_leave_link.sql"),
     },
 ];
 

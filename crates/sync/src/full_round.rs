@@ -272,7 +272,7 @@ impl Sync {
                 subscription
                     .items
                     .iter()
-                    .any(|item| item.price_id == price.stripe_price)
+                    .any(|item| price.sold(&item.price_id, &item.product_id))
             })
     }
 
@@ -307,7 +307,11 @@ fn turn(round: &mut FullRound, last: Option<String>, has_more: bool, next: Round
 fn bare(subscription: &Subscription) -> Subscription {
     Subscription {
         latest_invoice: None,
+        // Read with a customer alone.
         default_payment_method: None,
+        card_expires_at: None,
+        discounts: vec![],
+        unread_discounts: false,
         ..subscription.clone()
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Letters by recipient: in which lives of the server each was taken.
+/// Letters after a payment, by recipient: in which lives of the server each was taken.
 type Letters = BTreeMap<String, Vec<u32>>;
 
 /// A mail server.
@@ -52,16 +52,22 @@ impl MailServer {
 async fn talk(stream: TcpStream, life: &AtomicU32, letters: &Mutex<Letters>) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
-    let (mut recipient, mut is_content) = (String::new(), false);
+    let (mut recipient, mut is_content, mut of_payment) = (String::new(), false, false);
     writer.write_all(b"220 here\r\n").await?;
     while let Some(line) = lines.next_line().await? {
         let answer: &[u8] = if is_content {
+            if let Some(subject) = line.strip_prefix("Subject: ") {
+                of_payment = subject.contains("sign in");
+            }
             if line != "." {
                 continue;
             }
             is_content = false;
-            let life = life.load(Ordering::SeqCst);
-            letters.lock().unwrap().entry(recipient.clone()).or_default().push(life);
+            // Others, such as receipts, a payer may get several of.
+            if of_payment {
+                let life = life.load(Ordering::SeqCst);
+                letters.lock().unwrap().entry(recipient.clone()).or_default().push(life);
+            }
             b"250 taken\r\n"
         } else {
             match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
@@ -71,7 +77,7 @@ async fn talk(stream: TcpStream, life: &AtomicU32, letters: &Mutex<Letters>) -> 
                     b"250 ok\r\n"
                 }
                 "DATA" => {
-                    is_content = true;
+                    (is_content, of_payment) = (true, false);
                     b"354 go on\r\n"
                 }
                 "QUIT" => b"221 bye\r\n",

@@ -56,7 +56,7 @@ fn a_missing_field_is_named() {
 
 #[test]
 fn an_invoice_says_until_when_its_lines_are() {
-    let line = |end| json!({"period": {"start": 1, "end": end}});
+    let line = |end| json!({"amount": 5, "period": {"start": 1, "end": end}});
     let json = json!({"id": "in_1", "amount_due": 5, "currency": "eur", "created": 1, "lines": {"data": [line(30), line(90), line(60)]}});
     assert_eq!(
         parse_invoice(&json)

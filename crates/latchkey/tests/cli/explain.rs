@@ -47,11 +47,11 @@ fn given_readers(url: &str) {
 
 #[test]
 fn a_reader_is_explained_in_words_for_them_and_with_ids_for_the_operator() {
-    let place = Place::configured().edit(&[("time_zone = \"UTC\"", "time_zone = \"America/New_York\"")]);
+    let place = Place::configured().edit(&[("# time_zone = \"UTC\"", "time_zone = \"America/New_York\"")]);
     let url = format!("sqlite:{}", place.path("here.db").display());
     let mut places = vec![(place.set("DATABASE_URL", &url), url)];
     if let Some(url) = postgres("explain") {
-        let place = Place::configured().edit(&[("time_zone = \"UTC\"", "time_zone = \"America/New_York\"")]);
+        let place = Place::configured().edit(&[("# time_zone = \"UTC\"", "time_zone = \"America/New_York\"")]);
         places.push((place.set("DATABASE_URL", &url), url));
     }
     for (place, url) in places {
@@ -112,7 +112,7 @@ fn nobody_and_nonsense_are_told_apart() {
     ]);
     place.run(&["explain", "acc_ada", "--json", "--for-reader"]).is(2);
     place
-        .edit(&[("time_zone = \"UTC\"", "time_zone = \"Europe/Atlantis\"")])
+        .edit(&[("# time_zone = \"UTC\"", "time_zone = \"Europe/Atlantis\"")])
         .run(&["explain", "acc_ada"])
         .is(3)
         .says(&["instance.time_zone", "`Europe/Atlantis` is not a time zone"]);

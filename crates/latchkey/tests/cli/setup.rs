@@ -74,7 +74,12 @@ fn what_is_needed_is_made_once_and_written_back() {
     let after = place.read("latchkey.toml");
     let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).count();
     assert_eq!(comments(&before), comments(&after), "every comment stays");
-    assert!(!after.contains("replace_me") && after.contains("portal_configuration = \"bpc_"));
+    let lines = || after.lines().filter(|line| !line.starts_with('#'));
+    assert!(!lines().any(|line| line.contains("replace_me")), "{after}");
+    assert!(
+        lines().any(|line| line.starts_with("portal_configuration = \"bpc_")),
+        "{after}"
+    );
     place.run(&["config", "check", "--online"]).is(0);
 
     outside.calls.lock().unwrap().clear();
