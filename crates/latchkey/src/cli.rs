@@ -349,7 +349,7 @@ pub(crate) struct Grant {
     /// What they may do: names separated by spaces.
     #[arg(long, value_name = "NAMES", value_parser = latchkey_entitlement::Scope::parse)]
     pub(crate) entitlements: latchkey_entitlement::Scope,
-    /// Until when: a day, which counts to its end in [instance] time_zone, or a moment as in RFC 3339.
+    /// Until when: a day, which counts to its end in the time_zone of the configuration, or a moment as in RFC 3339.
     #[arg(long, value_name = "DAY", group = "end")]
     pub(crate) until: Option<String>,
     /// For how long from now: 24h, 7d, 1 month, 1 year.

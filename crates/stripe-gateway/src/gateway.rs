@@ -32,7 +32,7 @@ pub(crate) const PAGE: i64 = 100;
 pub const MAX_PAGES: usize = 100;
 /// How many of a customer's newest Checkout sessions and invoices are read.
 const NEWEST: i64 = 10;
-/// Most pages of a customer's completed Checkout sessions that are read, each of [`PAGE`]: a purchase counts for as long as it was not
+/// Most pages of a customer's completed Checkout sessions that are read, each of 100: a purchase counts for as long as it was not
 /// used up, however old it is. Beyond it the state says so.
 pub const MAX_SESSION_PAGES: usize = 5;
 /// Longest Stripe id that is put into a path, in bytes.
