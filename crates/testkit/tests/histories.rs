@@ -6,7 +6,7 @@ use latchkey_testkit::{
 };
 
 /// What must have happened for a run to say something.
-const WANTED: [&str; 28] = [
+const WANTED: [&str; 35] = [
     "Stripe ails: BadGateway",
     "Stripe ails: LockTimeout",
     "Stripe ails: RateLimited",
@@ -26,6 +26,10 @@ const WANTED: [&str; 28] = [
     "dies before a call",
     "dies before a commit",
     "ended at once",
+    "dispute: Asks",
+    "dispute: Lost",
+    "dispute: Opens",
+    "dispute: Won",
     "fails after a call",
     "fails after a commit",
     "fails before a call",
@@ -33,7 +37,10 @@ const WANTED: [&str; 28] = [
     "found by reconciling",
     "looked at in the middle",
     "moved to another plan",
+    "letters",
     "paid twice, and told",
+    "refunded",
+    "refunded in part",
     "two tabs",
 ];
 

@@ -51,6 +51,15 @@ pub(super) enum Step {
     PaysOpen {
         reader: usize,
     },
+    /// In the dashboard.
+    Refunds {
+        reader: usize,
+        half: bool,
+    },
+    Disputes {
+        reader: usize,
+        way: Dispute,
+    },
     /// Somebody deletes the customer in the dashboard.
     IsDeleted {
         reader: usize,
@@ -112,6 +121,15 @@ pub(super) enum Step {
     Settles,
 }
 
+/// What a bank does about a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dispute {
+    Asks,
+    Opens,
+    Won,
+    Lost,
+}
+
 struct Author {
     dice: fastrand::Rng,
     readers: usize,
@@ -150,11 +168,14 @@ impl Author {
     }
 
     fn buys(&mut self) -> Step {
-        const CARDS: [&str; 6] = [
+        const CARDS: [&str; 9] = [
             "4242424242424242",
             "4242424242424242",
             "4242424242424242",
             "4000000000000341",
+            "4000000000000259",
+            "4000000000005126",
+            "4000000000007726",
             "4000002500003155",
             "4000000000000002",
         ];
@@ -185,9 +206,10 @@ impl Author {
 
     /// Something in Stripe that changes what a reader is due.
     fn change(&mut self, reader: usize) -> Step {
-        match self.dice.u8(..4) {
+        match self.dice.u8(..5) {
             0..=1 => Step::EndsNow { reader },
-            2 => Step::SetsToEnd { reader, end: true },
+            2 => Step::Refunds { reader, half: false },
+            3 => Step::SetsToEnd { reader, end: true },
             _ => Step::MovesTo {
                 reader,
                 offer: self.offer(),
@@ -274,7 +296,24 @@ impl Author {
             },
             28..=30 => Step::PaysOpen { reader },
             31 => Step::IsDeleted { reader },
-            32..=45 => Step::Passes { millis: self.passes() },
+            32..=34 => Step::Refunds {
+                reader,
+                half: self.dice.u8(..3) == 0,
+            },
+            35..=37 => Step::Disputes {
+                reader,
+                way: self
+                    .dice
+                    .choice([
+                        Dispute::Asks,
+                        Dispute::Opens,
+                        Dispute::Opens,
+                        Dispute::Won,
+                        Dispute::Lost,
+                    ])
+                    .unwrap(),
+            },
+            38..=45 => Step::Passes { millis: self.passes() },
             46..=50 => Step::Loses {
                 most: self.dice.usize(1..=6),
             },

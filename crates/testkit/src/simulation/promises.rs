@@ -246,9 +246,7 @@ impl Town {
     }
 
     async fn due(&self, reader: usize) -> Vec<Due> {
-        let subscriptions = self.subscriptions_of(reader).await;
-        let invoices = self.invoices_of(reader).await;
-        oracle::due(&subscriptions, &invoices, &self.sold, self.now().seconds())
+        oracle::due(&self.books_of(reader).await, &self.sold, self.now().seconds())
     }
 
     /// The same for the same history.

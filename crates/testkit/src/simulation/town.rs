@@ -18,7 +18,8 @@ use super::{
     Place,
     counters::Counters,
     mail::Mail,
-    plan::{MAX_READERS, SERVERS, Step},
+    oracle::Books,
+    plan::{Dispute, MAX_READERS, SERVERS, Step},
     process::{Machine, Process},
     turns::at_once,
 };
@@ -209,6 +210,8 @@ impl Town {
                     }
                 }
             }
+            Step::Refunds { reader, half } => self.refunds(*reader, *half).await,
+            Step::Disputes { reader, way } => self.disputes(*reader, *way).await,
             Step::PaysOpen { reader } => self.pays_open(*reader).await,
             Step::IsDeleted { reader } => {
                 for customer in self.customers_of(*reader).await {
@@ -508,6 +511,82 @@ impl Town {
 
     pub(super) async fn invoices_of(&self, reader: usize) -> Vec<Value> {
         self.lists(reader, "invoices", "").await
+    }
+
+    /// Everything that Stripe has of a reader.
+    pub(super) async fn books_of(&self, reader: usize) -> Books {
+        let invoices = self.invoices_of(reader).await;
+        let mut charges = vec![];
+        for charge in self.lists(reader, "charges", "&expand[]=data.refunds").await {
+            let intent = charge["payment_intent"].as_str().unwrap_or_default();
+            let path = format!("/v1/invoice_payments?payment[type]=payment_intent&payment[payment_intent]={intent}");
+            let payments = self.calls("GET", &path, &[]).unwrap_or_default();
+            if let Some(invoice) = payments["data"][0]["invoice"].as_str() {
+                charges.push((invoice.to_owned(), charge));
+            }
+        }
+        let disputes = self.calls("GET", "/v1/disputes?limit=100", &[]).unwrap_or_default();
+        Books {
+            subscriptions: self.subscriptions_of(reader).await,
+            invoices,
+            charges,
+            disputes: disputes["data"].as_array().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Sends back the newest payment, or half of it.
+    async fn refunds(&self, reader: usize, half: bool) {
+        for customer in self.customers_of(reader).await {
+            let control = self.machine.sandbox.control();
+            let Some(charge) = control.paid_charges_of(&customer).pop() else {
+                continue;
+            };
+            let whole = self
+                .calls("GET", &format!("/v1/charges/{charge}"), &[])
+                .unwrap_or_default();
+            let amount = (whole["amount"].as_i64().unwrap_or(0) / 2).to_string();
+            let fields = [("charge", charge.as_str()), ("amount", amount.as_str())];
+            let fields = if half { &fields[..] } else { &fields[..1] };
+            let done = self.calls("POST", "/v1/refunds", fields).is_some();
+            self.counters().count(match (done, half) {
+                (true, false) => "refunded",
+                (true, true) => "refunded in part",
+                (false, _) => "not refunded",
+            });
+        }
+    }
+
+    /// A bank asks about the newest payment, or takes it back; or the oldest such thing that is open comes to its end.
+    async fn disputes(&self, reader: usize, way: Dispute) {
+        for customer in self.customers_of(reader).await {
+            let control = self.machine.sandbox.control();
+            let charges = control.paid_charges_of(&customer);
+            let done = match way {
+                Dispute::Asks | Dispute::Opens => {
+                    let Some(charge) = charges.last() else { continue };
+                    control.open_dispute(charge, way == Dispute::Asks).is_ok()
+                }
+                Dispute::Won | Dispute::Lost => {
+                    let list = self.calls("GET", "/v1/disputes?limit=100", &[]).unwrap_or_default();
+                    let own = list["data"].as_array().cloned().unwrap_or_default();
+                    let own = own
+                        .iter()
+                        .rev()
+                        .find(|it| charges.iter().any(|charge| it["charge"] == *charge));
+                    let Some(id) = own.and_then(|it| it["id"].as_str()) else {
+                        continue;
+                    };
+                    if way == Dispute::Won {
+                        control.win_dispute(id).is_ok()
+                    } else {
+                        control.lose_dispute(id).is_ok()
+                    }
+                }
+            };
+            if done {
+                self.counters().count(&format!("dispute: {way:?}"));
+            }
+        }
     }
 
     async fn lists(&self, reader: usize, what: &str, more: &str) -> Vec<Value> {
