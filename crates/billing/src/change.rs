@@ -81,7 +81,7 @@ pub fn may_change(subscription: &Subscription) -> Result<(), NoChange> {
 }
 
 /// The prices that a subscription can be changed to by its reader: of its own currency, for everybody, of a fixed amount, and not the
-/// one it has. Each with its plan.
+/// one it has; during a trial, of the same plan. Each with its plan.
 pub fn choices<'a>(subscription: &Subscription, plans: &'a [Plan]) -> Vec<(&'a Plan, &'a PlanPrice, i64)> {
     let Ok(currency) = Currency::parse(&subscription.currency) else {
         return Vec::new();
@@ -92,9 +92,14 @@ pub fn choices<'a>(subscription: &Subscription, plans: &'a [Plan]) -> Vec<(&'a P
             .iter()
             .any(|item| item.price_id == price.stripe_price)
     };
-    let open = |price: &PlanPrice| price.terms.needs.is_nothing() && price.terms.chosen.is_none() && !has(price);
+    let open = |price: &PlanPrice| {
+        let fixed = price.terms.needs.is_nothing() && price.terms.chosen.is_none();
+        fixed && price.once.is_none() && !has(price)
+    };
+    // A trial is of the plan that it was given for: Stripe would let it go on free under a dearer one.
+    let trying = subscription.status == SubscriptionStatus::Trialing;
     let mut found = Vec::new();
-    for plan in plans {
+    for plan in plans.iter().filter(|plan| !trying || plan.prices.iter().any(has)) {
         for price in plan.prices.iter().filter(|price| open(price)) {
             if let Some(amount) = price.amount_in(&currency) {
                 found.push((plan, price, amount));
@@ -193,5 +198,22 @@ mod tests {
             .map(|(_, price, _)| price.id.as_str())
             .collect();
         assert_eq!(found, ["prc_2"]);
+
+        // What is paid once is no subscription; a trial stays with the plan that it was given for.
+        let mut dearer = plans[0].clone();
+        dearer.prices = vec![price(5, "eur", Needs::default())];
+        let mut plans = vec![plans[0].clone(), dearer];
+        plans[0].prices[1].once = Some(crate::plan::Once {
+            span: "7d".parse().unwrap(),
+            zone: latchkey_entitlement::Zone::default(),
+        });
+        let ids = |own: &Subscription| -> Vec<String> {
+            let found = choices(own, &plans);
+            found.iter().map(|(_, price, _)| price.id.to_string()).collect()
+        };
+        assert_eq!(ids(&own()), ["prc_5"]);
+        let mut trying = own();
+        trying.status = SubscriptionStatus::Trialing;
+        assert!(ids(&trying).is_empty());
     }
 }

@@ -183,9 +183,11 @@ fn candidates<'a>(
 
 impl Candidate<'_> {
     /// The first in this order goes on.
-    fn rank(&self) -> (bool, Timestamp, &str) {
+    fn rank(&self) -> (bool, bool, Timestamp, &str) {
         (
             !self.in_good_standing,
+            // What is paid goes on before what is only tried.
+            self.subscription.status == SubscriptionStatus::Trialing,
             self.subscription.created,
             self.subscription.id.as_str(),
         )
@@ -222,7 +224,9 @@ impl Candidate<'_> {
         voids.sort();
         let mut refunds: Vec<RefundDue> = refunds.collect();
         refunds.sort_by(|a, b| a.invoice.cmp(&b.invoice));
+        let tried = |it: &Candidate<'_>| it.subscription.status == SubscriptionStatus::Trialing;
         let standing = match (kept.in_good_standing, self.in_good_standing) {
+            (true, true) if tried(self) && !tried(kept) => "it is paid, and the other one is in its trial",
             (true, true) => "both are paid, and it is the older one",
             (true, false) => "it is the one in good standing",
             (false, _) => "neither is paid, and it is the older one",

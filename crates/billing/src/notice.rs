@@ -227,7 +227,8 @@ impl Own<'_> {
         let Some(Next::Renews(at)) = self.subscription.next() else {
             return None;
         };
-        if days == 0 || !long || self.subscription.status != SubscriptionStatus::Active {
+        let charged = self.subscription.status == SubscriptionStatus::Active && !self.subscription.pause_collection;
+        if days == 0 || !long || !charged {
             return None;
         }
         let facts = NoticeFacts {
@@ -241,7 +242,10 @@ impl Own<'_> {
     fn trial_ending(&self, policy: &NoticePolicy) -> Option<Notice> {
         let days = i64::from(policy.trial_ending_days);
         let end = self.subscription.trial_end?;
-        let charged = matches!(self.subscription.next(), Some(Next::Renews(_)));
+        // A trial without a card may end by itself: nothing is said of a charge that may not come.
+        let charged = matches!(self.subscription.next(), Some(Next::Renews(_)))
+            && self.subscription.default_payment_method.is_some()
+            && !self.subscription.pause_collection;
         let trying = self.subscription.status == SubscriptionStatus::Trialing;
         if days == 0 || !trying || !charged || end.0 - self.subscription.start_date.0 < SHORTEST_TRIAL {
             return None;
@@ -262,7 +266,7 @@ impl Own<'_> {
             return None;
         };
         let expires = self.subscription.card_expires_at?;
-        if days == 0 || charged < expires {
+        if days == 0 || charged < expires || self.subscription.pause_collection {
             return None;
         }
         let facts = NoticeFacts {

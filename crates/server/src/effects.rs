@@ -73,6 +73,11 @@ impl App {
         let Some(reader) = self.store.account(&account).await.map_err(later)? else {
             return Ok(());
         };
+        let mut facts = notice.facts;
+        if reader.email_proven.is_none() {
+            // Whoever reads an address that nobody confirmed learns neither card nor what stands on Stripe's page.
+            (facts.url, facts.card) = (None, None);
+        }
         let Some(to) = reader.email_proven.or(reader.email_unproven) else {
             return Ok(());
         };
@@ -85,7 +90,7 @@ impl App {
             }
         }
         let page = format!("{}/account", self.config.account_origin);
-        let letter = notice::mail(&to, notice.kind, &notice.facts, &self.config.publication, &page)
+        let letter = notice::mail(&to, notice.kind, &facts, &self.config.publication, &page)
             .map_err(|problem| EffectError::Never(problem.title.to_owned()))?;
         self.mailer.send(letter).await.map_err(|error| match error {
             MailError::Address => EffectError::Never(error.to_string()),

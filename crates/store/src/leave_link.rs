@@ -25,7 +25,8 @@ impl Store {
         row.map(|row| row.text("email")).transpose()
     }
 
-    /// Accounts that have a Stripe customer and either have proven an address or claim it without a proven one; oldest first.
+    /// Accounts that have bought a subscription and either have proven an address or claim it without a proven one; its owner first,
+    /// then the oldest.
     pub async fn payers_under(&self, email: &str, limit: u32) -> Result<Vec<AccountId>, StoreError> {
         let rows = self.read().await?.rows(PAYERS, args![email, capped(limit)]).await?;
         rows.iter().map(|row| row.parsed("account", "id")).collect()
@@ -36,5 +37,6 @@ crate::statements! {
     CREATE = "INSERT INTO leave_link (link_hash, email, created_at, expires_at) VALUES ($1, $2, $3, $4)";
     FIND = "SELECT email FROM leave_link WHERE link_hash = $1 AND expires_at > $2";
     PAYERS = "SELECT id FROM account WHERE merged_into IS NULL AND (email_proven = $1 OR (email_proven IS NULL AND email_unproven = $1)) \
-        AND EXISTS (SELECT 1 FROM customer WHERE customer.account = account.id) ORDER BY created_at, id LIMIT $2";
+        AND EXISTS (SELECT 1 FROM customer JOIN subscription ON subscription.customer = customer.id WHERE customer.account = account.id) \
+        ORDER BY CASE WHEN email_proven = $1 THEN 0 ELSE 1 END, created_at, id LIMIT $2";
 }

@@ -159,8 +159,13 @@ impl Sync {
         let (settled, unsettled): (Vec<_>, Vec<_>) = decisions.into_iter().partition(|it| it.settled_at <= now);
         let mut again = unsettled.iter().map(|decision| decision.settled_at).min();
         let mut stopped = None;
+        let mut hindered = None;
         if let Some((first, others)) = settled.split_first() {
-            stopped = self.stop(first, now).await?;
+            match self.stop(first, now).await {
+                Ok(done) => stopped = done,
+                // What was decided before is finished, or withdrawn, all the same.
+                Err(error) => hindered = Some(error),
+            }
             // The next one is decided from what is true then.
             if stopped.is_some() && !others.is_empty() {
                 again = Some(now);
@@ -176,7 +181,7 @@ impl Sync {
                 self.store.withdraw_double(id).await.map_err(later)?;
             }
         }
-        Ok(again)
+        hindered.map_or(Ok(again), Err)
     }
 
     /// Stops one subscription, after the decision is stored. `None` if another decision stands against it.

@@ -166,6 +166,13 @@ impl World {
             .collect()
     }
 
+    /// Everything that letters to `email` have said so far.
+    pub fn told_to(&self, email: &str) -> String {
+        let letters = self.parts.mailbox.letters().into_iter();
+        let texts = letters.filter(|letter| letter.mail.to == email);
+        texts.map(|letter| letter.mail.text + &letter.mail.html).collect()
+    }
+
     /// The link in the newest letter to `email`.
     #[track_caller]
     pub fn link_in_last_letter_to(&self, email: &str) -> Url {

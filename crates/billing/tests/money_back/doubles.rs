@@ -60,6 +60,14 @@ fn one_that_is_past_due_gives_way_to_one_that_is_paid() {
 }
 
 #[test]
+fn what_is_only_tried_gives_way_to_what_is_paid_however_old_it_is() {
+    let mut tried = customer(1, "trialing", START);
+    tried.subscriptions[0].trial_end = Some(NOW.plus(DAY));
+    let it = decision(&[tried, customer(2, "active", LATER)]);
+    assert_eq!((it.kept.as_str(), it.stopped.as_str()), ("sub_2", "sub_1"));
+}
+
+#[test]
 fn two_in_one_customer_are_the_same_as_in_two() {
     let mut both = customer(1, "active", START);
     let other = customer(2, "active", LATER);

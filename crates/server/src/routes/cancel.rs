@@ -26,11 +26,17 @@ const LINK_HOURS: i64 = 24;
 /// Most accounts that are looked at under one address: its owner's, and those that claim it and have paid.
 const MAX_PAYERS: u32 = 20;
 
-/// Letters to one address, whoever asks.
+/// Letters to one address asked for from one network.
+const PER_ADDRESS_HERE: Limit = Limit {
+    name: "leave-address-network",
+    window_ms: 15 * MINUTE,
+    most: 5,
+};
+/// Letters to one address, whoever asks: wider, so that a stranger does not easily keep its owner from asking.
 const PER_ADDRESS: Limit = Limit {
     name: "leave-address",
     window_ms: 15 * MINUTE,
-    most: 5,
+    most: 20,
 };
 const PER_NETWORK: Limit = Limit {
     name: "leave-network",
@@ -145,9 +151,9 @@ async fn send(app: &App, network: &Network, email: &str) -> Result<(), Problem> 
     network
         .limit(app, PER_NETWORK, "Too many letters were asked for from your network.")
         .await?;
-    PER_ADDRESS
-        .hit(app, &email, "Too many letters were asked for to this address.")
-        .await?;
+    let too_many = "Too many letters were asked for to this address.";
+    network.limit_for(app, PER_ADDRESS_HERE, &email, too_many).await?;
+    PER_ADDRESS.hit(app, &email, too_many).await?;
     PER_INSTANCE.hit(app, "all", "Very many letters are asked for.").await?;
     let secret = secrets::encode(&app.ids.secret());
     let now = app.clock.now();

@@ -155,3 +155,19 @@ async fn while_stripe_is_down_nothing_ends_and_the_page_says_so() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn idle_claims_to_an_address_hide_nobody_who_pays() {
+    each_world(async |world| {
+        for _ in 0..21 {
+            let mut stranger = world.browser();
+            world.begin_checkout(&mut stranger, ADA).await;
+        }
+        world.payer(ADA).await;
+        let mut browser = world.browser();
+        asks(&mut browser, ADA).await;
+        let page = browser.get(&world.last_link()).await;
+        assert!(page.body.contains("End your subscription?"), "{}", page.body);
+    })
+    .await;
+}

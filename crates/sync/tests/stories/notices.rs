@@ -21,6 +21,18 @@ async fn each_payment_has_one_receipt_however_often_it_is_heard_of() {
 
         city.advance(days(31)).await;
         assert_eq!(letters(city, &ada, "Receipt").await, 2);
+        // Nobody has confirmed the address: whoever reads it finds no way to her invoice, and no card.
+        let told = city.told_to(&ada.email());
+        assert!(
+            told.contains("€5.00") && !told.contains("/i/in_") && !told.contains("4242"),
+            "{told}"
+        );
+
+        ada.at_another_browser().signs_in().await;
+        city.advance(days(31)).await;
+        assert_eq!(letters(city, &ada, "Receipt").await, 3);
+        let told = city.told_to(&ada.email());
+        assert!(told.contains("/i/in_") && told.contains("4242"), "{told}");
     })
     .await;
 }
